@@ -1,0 +1,1 @@
+"""The conversation: words in, words out. Start with :mod:`agent.run`."""

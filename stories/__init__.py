@@ -1,0 +1,1 @@
+"""Stories as data; ``python -m stories.check`` tells an author what is wrong with one."""
