@@ -37,13 +37,14 @@ class Listening:
     """How to listen: which question is open, in which language, and for how long.
 
     ``patience`` is seconds of silence before it counts as an answer of its own. ``words`` are names and answers a
-    recogniser may expect.
+    recogniser may expect. ``about`` names the open question (``Pending.about``).
     """
 
     question: str
     language: Language
     patience: float
     words: tuple[str, ...] = ()
+    about: str = ""
 
 
 class Ears(Protocol):

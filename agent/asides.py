@@ -1,0 +1,50 @@
+"""Answers to what children ask of their own accord: from the story, its glossary, and what a robot may say of itself."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from rapidfuzz import fuzz, process
+
+from agent.readability import words
+from agent.story import ChildQuestion, Story, Strict
+from agent.toml_file import read_toml
+from agent.turn import Band, Language
+
+FOLDER = Path(__file__).resolve().parent / "words" / "asides"
+CLOSE_ENOUGH = 72  # of 100: below, the teacher is named rather than a wrong answer given
+
+
+class Asides(Strict):
+    """What children ask a robot, in one language."""
+
+    questions: tuple[ChildQuestion, ...]
+
+
+@lru_cache(maxsize=3)
+def about_the_robot(language: Language) -> tuple[ChildQuestion, ...]:
+    """Raises :class:`FileProblem` for a broken file."""
+    return read_toml(FOLDER / f"{language}.toml", Asides).questions
+
+
+def answer(question: str, story: Story, band: Band) -> tuple[str, ...]:
+    """The sentences that answer a child's question; empty when nothing here does."""
+    asked = " ".join(words(question.lower()))
+    if not asked:
+        return ()
+    known = (*story.wording.questions, *about_the_robot(story.language))
+    ways = {(" ".join(words(way.lower())), index): index for index, entry in enumerate(known) for way in entry.asks}
+    found = process.extractOne(asked, [way for way, _ in ways], scorer=_likeness, score_cutoff=CLOSE_ENOUGH)
+    if found is not None:
+        return known[list(ways.values())[found[2]]].says[band]
+    spoken = set(asked.split())
+    for word, meaning in story.wording.glossary.items():
+        if set(words(word.lower())) <= spoken:
+            return (meaning,)
+    return ()
+
+
+def _likeness(asked: str, way: str, **options: object) -> float:
+    """Word order and fillers forgiven, but every content word of the known question must be there."""
+    return 0.5 * fuzz.token_set_ratio(asked, way) + 0.5 * fuzz.token_sort_ratio(asked, way)

@@ -1,0 +1,201 @@
+"""The LangGraph state machine of one turn: hear → judge → plan → answer → speak.
+
+The state holds words only; everything that acts travels as the graph's context. Nodes never log: the session writes its rows from
+the stream of updates. A turn without an open question (the story goes on by itself) starts at plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+
+from agent import asides, learner
+from agent.asking import expectation, listening, prompt_of
+from agent.guard import child as guard_child
+from agent.judging import Judge
+from agent.lines import Lines
+from agent.personality import Profile
+from agent.ports import Ears, Robot
+from agent.privacy import redact
+from agent.speaking import Speaker
+from agent.story import Story
+from agent.storyteller import Request, Storyteller
+from agent.strategist import Strategist
+from agent.turn import Judgement, Language, Pending, Progress, Reply, Sentence, Strategy, Utterance
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+    from langgraph.graph.state import CompiledStateGraph
+
+RECENT = 8
+
+
+class TurnState(TypedDict, total=False):
+    """What a turn knows. ``waiting`` is what the child said while the robot spoke, ``unsaid`` what the robot left out for it,
+    ``following`` the progress that holds once the reply has been spoken."""
+
+    progress: Progress
+    waiting: Utterance | None
+    unsaid: tuple[Sentence, ...]
+    broke_in: bool
+    utterance: Utterance | None
+    judgement: Judgement | None
+    strategy: Strategy
+    reply: Reply
+    following: Progress
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What a turn acts through."""
+
+    ears: Ears
+    robot: Robot
+    speaker: Speaker
+    judge: Judge
+    strategist: Strategist
+    storyteller: Storyteller
+    story: Callable[[Language], Story]
+    profile: Callable[[], Profile]
+    over: Callable[[], str]
+    lines: Callable[[int], Lines]
+    story_language: Callable[[], Language]
+    slowness: float = 1.0
+
+
+def hear(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
+    """The child's words. Personal data is taken out before anything keeps them."""
+    ports, progress = runtime.context, state["progress"]
+    story = ports.story(progress.language)
+    said = state.get("waiting")
+    broke_in = said is not None
+    if said is None:
+        assert progress.pending is not None
+        ports.robot.listen(True)
+        try:
+            band = ports.strategist.setting.band
+            said = ports.ears.listen(listening(story, progress.pending, band, ports.slowness))
+        finally:
+            ports.robot.listen(False)
+    ruling = guard_child(said.text, progress.language)
+    safety = "" if ruling.verdict == "ok" else f"{ruling.verdict}:{ruling.category}"
+    kept = replace(said, text=redact(said.text, progress.language, keep=story.wording.names), safety=safety)
+    return {"utterance": kept, "waiting": None, "broke_in": broke_in}
+
+
+def judge(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
+    """What the words are, in whichever of the three languages they came, and what that says about the child's knowledge."""
+    ports, progress, said = runtime.context, state["progress"], state["utterance"]
+    assert said is not None
+    if said.safety.startswith("handoff"):
+        return {"judgement": Judgement("disclosure", progress.language, reason=said.safety)}
+    story = ports.story(progress.language)
+    pending = progress.pending or Pending("prior", "")
+    found = ports.judge.judge(said, expectation(story, pending))
+    if found.language != progress.language and not found.foreign:
+        story = ports.story(found.language)
+        pending = _translated(pending, story, ports.strategist.setting.band)
+        found = replace(ports.judge.judge(said, expectation(story, pending)), language=story.language)
+        progress = replace(progress, language=story.language, pending=pending if progress.pending else None)
+    prompt = prompt_of(story, pending)
+    if pending.kind == "prompt" and prompt is not None and not pending.attempts and not state.get("broke_in"):
+        progress = _learned(progress, found, prompt.shape.concept, prompt.shape.difficulty, prompt.shape.answer == "open")
+    progress = replace(progress, verdicts=(*progress.verdicts, found.verdict)[-RECENT:])
+    return {"judgement": found, "progress": progress}
+
+
+def plan(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
+    """What to do about it."""
+    ports, progress = runtime.context, state["progress"]
+    heard = state.get("utterance")
+    strategy = ports.strategist.plan(
+        ports.story(progress.language),
+        progress,
+        state.get("judgement") if heard else None,
+        heard,
+        over=ports.over(),
+        broke_in=bool(state.get("broke_in")),
+    )
+    return {"strategy": strategy}
+
+
+def answer(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
+    """The words for it; each sentence goes to the speaker as soon as it is ready."""
+    ports, progress, strategy = runtime.context, state["progress"], state["strategy"]
+    story, heard = ports.story(progress.language), state.get("utterance")
+    facts: tuple[str, ...] = ()
+    if strategy.id == "ANSWER_QUESTION" and heard is not None:
+        facts = asides.answer(heard.text, story, ports.strategist.setting.band)
+    unsaid = tuple(state.get("unsaid") or ())
+    request = Request(story, progress, strategy, state.get("judgement"), heard, ports.profile(), facts, unsaid)
+    draft = ports.storyteller.draft(request)
+    ports.speaker.finish = lambda sentence: ports.storyteller.finish(sentence, ports.profile())
+    sentences = []
+    for sentence in ports.storyteller.write(request, draft):
+        ports.speaker.add(sentence)
+        sentences.append(sentence)
+    return {"reply": Reply(tuple(sentences)), "following": draft.progress, "unsaid": ()}
+
+
+def speak(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
+    """Until the reply has been heard, or the child has broken in."""
+    speaker = runtime.context.speaker
+    if not speaker.busy:  # resumed between answer and speak: the words are here, the speaker is new
+        for sentence in state["reply"].sentences:
+            speaker.add(sentence)
+    spoken = speaker.wait()
+    return {
+        "progress": state["following"],
+        "waiting": spoken.interruption,
+        "unsaid": spoken.unsaid,
+        "utterance": None,
+        "judgement": None,
+        "broke_in": False,
+    }
+
+
+def first_step(state: TurnState) -> Literal["hear", "plan"]:
+    """Hear, if a question is open or the child has already spoken; otherwise the story goes on by itself."""
+    return "hear" if state.get("waiting") or state["progress"].pending else "plan"
+
+
+def build(checkpointer: BaseCheckpointSaver[str] | None = None) -> CompiledStateGraph[TurnState, Ports, TurnState, TurnState]:
+    """The compiled graph; ``build().get_graph().draw_mermaid()`` draws it."""
+    graph = StateGraph(TurnState, context_schema=Ports)
+    graph.add_node("hear", hear)
+    graph.add_node("judge", judge)
+    graph.add_node("plan", plan)
+    graph.add_node("answer", answer)
+    graph.add_node("speak", speak)
+    graph.add_conditional_edges(START, first_step)
+    graph.add_edge("hear", "judge")
+    graph.add_edge("judge", "plan")
+    graph.add_edge("plan", "answer")
+    graph.add_edge("answer", "speak")
+    graph.add_edge("speak", END)
+    return graph.compile(checkpointer=checkpointer)
+
+
+def _translated(pending: Pending, story: Story, band: str) -> Pending:
+    """The same open question in another language."""
+    prompt = prompt_of(story, pending)
+    if prompt is not None and pending.kind == "prompt":
+        return replace(pending, ask=prompt.words.ask[band])  # type: ignore[index]
+    if pending.kind == "choice":
+        return replace(pending, ask=story.beat(pending.beat).words.choose)
+    if pending.kind == "prior":
+        return replace(pending, ask=story.wording.prior[band])  # type: ignore[index]
+    if pending.kind == "recall":
+        return replace(pending, ask=story.wording.recall[band])  # type: ignore[index]
+    return pending
+
+
+def _learned(progress: Progress, found: Judgement, concept: str, difficulty: int, open_answer: bool) -> Progress:
+    if open_answer or found.verdict not in ("correct", "partial", "wrong", "dont_know"):
+        return progress
+    right = found.verdict == "correct"
+    return replace(progress, knowledge=learner.updated(progress.knowledge, concept, difficulty, right))

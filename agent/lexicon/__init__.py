@@ -1,0 +1,130 @@
+"""What the judging of a child's words knows of each language: word lists, ways of speaking, words that mean the same.
+
+Everything is read from the TOML files beside this module, once per language and only when it is needed. The lists
+hold words separated by spaces; ``agent.normalise.fold`` is applied by those who compare.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, RootModel, model_validator
+
+from agent.story import Strict
+from agent.toml_file import read_toml
+from agent.turn import LANGUAGES, Language
+
+FOLDER = Path(__file__).resolve().parent
+
+
+def _split(value: object) -> object:
+    return frozenset(value.split()) if isinstance(value, str) else value
+
+
+def _compiles(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"“{value}” is not a regular expression: {error}") from None
+    return value
+
+
+WordSet = Annotated[frozenset[str], BeforeValidator(_split), Field(min_length=1)]
+Pattern = Annotated[str, BeforeValidator(_compiles)]
+Patterns = Annotated[tuple[Pattern, ...], Field(min_length=1)]
+
+
+class Manner(Strict):
+    """How children of one language talk around an answer: en.toml, fr.toml, de.toml.
+
+    ``function`` words carry no content, ``light`` words little; ``particles`` are small words that do carry some
+    (up, down). ``contrast`` words end the reach of a negation. ``lead`` and ``tail`` may surround "stop" or "don't know".
+    ``whole`` patterns must fit everything that was said, ``anywhere`` patterns a part, ``start`` patterns the beginning.
+    ``irregular`` maps a basic form to the forms a stemmer cannot reach, children's own ones included.
+    """
+
+    fillers: WordSet
+    function: WordSet
+    light: WordSet
+    particles: WordSet
+    negators: WordSet
+    contrast: WordSet
+    because: WordSet
+    yes: WordSet
+    no: WordSet
+    yes_phrases: Patterns
+    no_phrases: Patterns
+    unsure: Patterns
+    hedges: WordSet
+    lead: WordSet
+    tail: WordSet
+    dont_know: Patterns
+    stop_whole: Patterns
+    stop_anywhere: Patterns
+    asks_start: Patterns
+    asks_anywhere: Patterns
+    hesitant: Pattern
+    off_topic: Patterns
+    own_life: WordSet
+    noise: Patterns
+    rude: WordSet
+    irregular: dict[str, WordSet]
+
+
+class Concepts(RootModel[dict[str, dict[str, str]]]):
+    """concepts.toml: table → concept → "English | French | German", synonyms separated by commas."""
+
+    @model_validator(mode="after")
+    def _three_columns(self) -> Concepts:
+        for table, rows in self.root.items():
+            if table == "opposites":
+                continue
+            for name, row in rows.items():
+                if row.count("|") != len(LANGUAGES) - 1:
+                    raise ValueError(f"[{table}] {name}: expected “English | French | German”")
+        for pair in self.opposites:
+            missing = [name for name in pair if not any(name in rows for rows in self.root.values())]
+            if len(pair) != 2 or missing:
+                raise ValueError(f"[opposites] “{' '.join(pair)}” is not a pair of concepts")
+        return self
+
+    @property
+    def opposites(self) -> list[tuple[str, ...]]:
+        return [tuple(pair.split()) for pair in self.root.get("opposites", {}).get("pairs", "").split(",") if pair.strip()]
+
+    def terms(self, language: Language) -> list[tuple[str, str, str]]:
+        """(table, concept, term) for every term of one language."""
+        column = LANGUAGES.index(language)
+        return [
+            (table, name, term.strip())
+            for table, rows in self.root.items()
+            if table != "opposites"
+            for name, row in rows.items()
+            for term in row.split("|")[column].split(",")
+            if term.strip()
+        ]
+
+
+class Foreign(RootModel[dict[str, WordSet]]):
+    """foreign.toml: the small words of languages that are not ours, by ISO 639-1 code."""
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def manner(language: Language) -> Manner:
+    """Raises :class:`agent.toml_file.FileProblem` if the file is wrong."""
+    return read_toml(FOLDER / f"{language}.toml", Manner)
+
+
+@lru_cache(maxsize=1)
+def concepts() -> Concepts:
+    """Raises :class:`agent.toml_file.FileProblem` if the file is wrong."""
+    return read_toml(FOLDER / "concepts.toml", Concepts)
+
+
+@lru_cache(maxsize=1)
+def foreign() -> dict[str, frozenset[str]]:
+    """Raises :class:`agent.toml_file.FileProblem` if the file is wrong."""
+    return read_toml(FOLDER / "foreign.toml", Foreign).root

@@ -1,0 +1,1 @@
+"""Tenants of the ports that need a model or a voice: one heavy library per file, imported inside."""

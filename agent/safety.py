@@ -1,0 +1,319 @@
+"""Which unsafe topic a text touches, found with the patterns of ``agent/lexicon_safety/<language>.toml``.
+
+A text is first folded (lower case, no accents, no doubled letters, no fillers, known misspellings put right), so that
+what a recogniser mangles or a child misspells still reads the same. A pattern is then words with five signs:
+
+- ``{name}``   any entry of the class ``name`` of the same file
+- ``(a|b c)``  one of several; ``(a|b)?`` one of them or nothing
+- ``...``      up to three words of the same sentence, none of them a negation
+- ``hit*``     any ending
+- ``^``        the beginning or the end of a sentence
+
+Stories know killing, poison and fights, so patterns speak of the child, of people around it, or of how something is
+done; ``harmless`` patterns ("dying of laughter", "beats me at chess") are taken out of the text before.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agent.toml_file import FileProblem, read_toml
+from agent.turn import BANDS, LANGUAGES, Band, Language
+
+LEXICA = Path(__file__).resolve().parent / "lexicon_safety"
+Who = Literal["child", "robot"]
+Call = Literal["handoff", "redirect", "refuse"]
+Lines = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+
+_HIDDEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_LIKE_LATIN = str.maketrans("авеёзікмнорстухьαβεικνορτυχ’‘`´ʼ", "abee3ikmhopctyxbabeiknoptyx'''''")
+_LEET = str.maketrans("0134578@$", "oleastbas")
+_LEET_WORD = re.compile(r"(?<![\w@$])(?=[\w@$]*[a-z])(?=[a-z]*[0-9@$])(?!\d+[a-z]{0,3}\b)[a-z0-9@$]{3,}(?![\w@$])")
+_STARRED = re.compile(r"(?<=[a-z])[*#]+(?=[a-z])")
+_SPELLED = re.compile(r"(?<![\w'])[a-z](?:[ .\-_]{1,2}[a-z]){2,}(?![\w'])")
+_PIECE = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*'?|[.!?…;:\n]+")
+_DOUBLED = re.compile(r"([a-z])\1+")
+_TRIPLED = re.compile(r"([a-z])\1{2,}")
+_LITERAL = re.compile(r"[^\W_]+(?:['’][^\W_]*)*")
+_PART = re.compile(r"\.\.\.|\([^)]*\)\??|[^\s()]+")
+_CLASS = re.compile(r"\{([a-z_]+)\}")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Topic(_Strict):
+    """Something that is not to be talked about: who may not say it, what follows, and how it is said.
+
+    ``bands`` are the age bands it counts for; ``unless`` are patterns that are harmless for this topic alone.
+    """
+
+    category: Annotated[str, Field(min_length=1)]
+    who: Literal["child", "robot", "both"]
+    call: Call
+    bands: tuple[Band, ...] = BANDS
+    says: Lines
+    unless: tuple[str, ...] = ()
+
+
+class Personal(_Strict):
+    """What announces personal data; see :mod:`agent.privacy` for how each list is used."""
+
+    name_cues: Lines
+    third_cues: Lines
+    called: Lines
+    relations: Lines
+    titles: Lines
+    not_names: Lines
+    place_cues: Lines
+    near_cues: Lines
+    not_places: Lines
+    cities: Lines
+    streets: Lines
+    street_first: bool
+    schools: Lines
+    school_cues: Lines
+    not_schools: Lines
+    birthday_cues: Lines
+    months: Lines
+    ordinals: Lines
+    digits: dict[str, str]
+    phone_cues: Lines
+    at: Lines
+    dot: Lines
+    first_names: Lines
+    fiction: Lines
+    proper: Lines
+    asks: Lines
+
+
+class Lexicon(_Strict):
+    """One language's file. ``function_words`` occur in this language and hardly in the two others."""
+
+    language: Language
+    function_words: Lines
+    foreign_words: Lines
+    negations: Lines
+    invitations: Lines
+    articles: Lines
+    fillers: Lines
+    spelling: dict[str, str]
+    classes: dict[str, Lines]
+    harmless: Lines
+    topics: tuple[Topic, ...]
+    personal: Personal
+
+
+@dataclass(frozen=True)
+class Found:
+    """A topic that was found: the pattern that found it, and the folded words it found."""
+
+    category: str
+    call: Call
+    pattern: str
+    words: str
+
+
+@dataclass(frozen=True)
+class _Rule:
+    topic: Topic
+    says: re.Pattern[str]
+    unless: re.Pattern[str] | None
+
+
+@dataclass(frozen=True)
+class _Rules:
+    harmless: re.Pattern[str]
+    rules: tuple[_Rule, ...]
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def lexicon(language: Language) -> Lexicon:
+    """The lexicon of a language, read once. Raises :class:`FileProblem` naming file and line."""
+    path = LEXICA / f"{language}.toml"
+    found = read_toml(path, Lexicon)
+    if found.language != language:
+        raise FileProblem(path, 1, f"language is “{found.language}”, but the file is called {path.name}")
+    return found
+
+
+def fold_word(word: str, language: Language) -> str:
+    """One word (or words with apostrophes) as it stands in a folded text, apart from corrected spelling."""
+    word = unicodedata.normalize("NFKD", word.casefold().replace("œ", "oe").replace("æ", "ae").replace("’", "'"))
+    word = "".join(sign for sign in word if not unicodedata.combining(sign))
+    word = word.replace("'", " " if language == "fr" else "")
+    if language == "de":
+        # Umlauts are written ä, ae or a, by keyboards and by recognisers.
+        word = word.replace("ae", "a").replace("oe", "o").replace("ue", "u")
+    return " ".join((_DOUBLED if len(part) > 3 else _TRIPLED).sub(r"\1", part) for part in word.split())
+
+
+def fold(text: str, language: Language) -> str:
+    """The text as patterns see it: folded words and " . " between sentences, with one blank at either end."""
+    text = unicodedata.normalize("NFKC", _HIDDEN.sub("", text)).casefold().translate(_LIKE_LATIN)
+    text = text.replace("œ", "oe").replace("æ", "ae")
+    text = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
+    text = _STARRED.sub("", _LEET_WORD.sub(lambda found: found[0].translate(_LEET), text))
+    text = _SPELLED.sub(lambda found: re.sub(r"[^a-z]", "", found[0]), text)
+    spelling, fillers = _spelling(language)
+    words = ["."]
+    for piece in _PIECE.findall(text):
+        if not piece[0].isalnum():
+            words.append(".")
+            continue
+        for word in fold_word(piece, language).split():
+            if word not in fillers:
+                words.extend(spelling.get(word, word).split())
+    words.append(".")
+    kept = [word for place, word in enumerate(words) if place == 0 or word != words[place - 1]]
+    return f" {' '.join(kept)} "
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def _spelling(language: Language) -> tuple[dict[str, str], frozenset[str]]:
+    entries = lexicon(language)
+    spelling = {fold_word(wrong, language): fold_literals(right, language) for wrong, right in entries.spelling.items()}
+    return spelling, frozenset(fold_word(word, language) for word in entries.fillers)
+
+
+def fold_literals(text: str, language: Language) -> str:
+    """Fold the words of a pattern and leave its signs."""
+    return _LITERAL.sub(lambda found: fold_word(found[0], language), text)
+
+
+def compile_patterns(patterns: tuple[str, ...], language: Language) -> re.Pattern[str]:
+    """One expression for all ``patterns``, to be searched in a folded text."""
+    return re.compile("|".join(_expression(pattern, language) for pattern in patterns))
+
+
+def _expression(pattern: str, language: Language) -> str:
+    """A pattern as a regular expression; every word brings the blank before it, and the last is followed by one."""
+    found = []
+    for part in _PART.findall(pattern):
+        if part == "...":
+            negation = "|".join(_folded(lexicon(language).negations, language))
+            found.append(rf"(?: (?!(?:{negation}) )[a-z0-9_]+){{0,3}}?")
+        elif part in ("^", "$"):
+            found.append(r" \.")
+        elif part.startswith("("):
+            inner = _alternatives(tuple(part.rstrip("?")[1:-1].split("|")), language)
+            found.append(rf"(?: {inner}){'?' if part.endswith('?') else ''}")
+        else:
+            found.append(" " + _alternatives((part,), language))
+    return f"(?:{''.join(found)})(?= )"
+
+
+@lru_cache(maxsize=2000)
+def _alternatives(options: tuple[str, ...], language: Language) -> str:
+    def of_class(found: re.Match[str]) -> str:
+        return _alternatives(lexicon(language).classes[found[1]], language)
+
+    done = []
+    for option in options:
+        # Class names are put aside while words are folded.
+        parts = _CLASS.split(option)
+        texts = [fold_literals(part, language).replace("*", "[a-z0-9]*") for part in parts[::2]]
+        names = [of_class(match) for match in _CLASS.finditer(option)]
+        done.append("".join(text + name for text, name in zip(texts, [*names, ""], strict=True)))
+    return f"(?:{'|'.join(done)})" if len(done) > 1 else done[0]
+
+
+def _folded(words: tuple[str, ...], language: Language) -> list[str]:
+    return [fold_word(word, language) for word in words]
+
+
+@lru_cache(maxsize=2 * len(LANGUAGES))
+def _rules(language: Language, who: Who) -> _Rules:
+    """The topics that count for a speaker, the gravest first."""
+    entries = lexicon(language)
+    topics = [topic for topic in entries.topics if topic.who in (who, "both")]
+    topics.sort(key=lambda topic: topic.call != "handoff")
+    rules = tuple(
+        _Rule(
+            topic=topic,
+            says=compile_patterns(topic.says, language),
+            unless=compile_patterns(topic.unless, language) if topic.unless else None,
+        )
+        for topic in topics
+    )
+    return _Rules(compile_patterns(entries.harmless, language), rules)
+
+
+def find(text: str, language: Language, who: Who, band: Band = "6-7", allowed: str = "") -> Found | None:
+    """The gravest topic of a text, or None. What stands word for word in ``allowed`` is not looked at."""
+    return find_folded(fold(text, language), language, who, band, fold(allowed, language) if allowed else "")
+
+
+def find_folded(folded: str, language: Language, who: Who, band: Band = "6-7", allowed: str = "") -> Found | None:
+    """:func:`find` for texts that :func:`fold` has folded already."""
+    rules = _rules(language, who)
+    plain = rules.harmless.sub(" _", folded)
+    for rule in rules.rules:
+        if band not in rule.topic.bands:
+            continue
+        looked_at = rule.unless.sub(" _", plain) if rule.unless else plain
+        for match in rule.says.finditer(looked_at):
+            if allowed and f"{match[0]} " in allowed:
+                continue
+            topic = rule.topic
+            return Found(topic.category, topic.call, _which(topic.says, match[0], language), match[0].strip(" ."))
+    return None
+
+
+def _which(patterns: tuple[str, ...], words: str, language: Language) -> str:
+    """The pattern, as its author wrote it, that found these words."""
+    for pattern in patterns:
+        if compile_patterns((pattern,), language).match(words + " "):
+            return pattern
+    return ""
+
+
+_QUOTED = re.compile(r"«[^»]{1,40}»|“[^”]{1,40}”|„[^“”]{1,40}[“”]|\"[^\"]{1,40}\"|‘[^’]{1,40}’")
+_SPOKEN = re.compile(r"[^\W\d_]+(?:['’](?=[^\W\d_]))?")
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def _evidence(language: Language) -> dict[str, int]:
+    """Words that speak for this language (1) or for another one (-1)."""
+    own = {word.casefold() for word in lexicon(language).function_words}
+    other = {word.casefold() for word in lexicon(language).foreign_words}
+    for neighbour in LANGUAGES:
+        if neighbour != language:
+            other.update(word.casefold() for word in lexicon(neighbour).function_words)
+    return {word: 1 for word in own} | {word: -1 for word in other - own}
+
+
+def other_language(text: str, language: Language) -> bool:
+    """Whether a sentence is (mostly) in another language than ``language``, judged by its function words.
+
+    Words in quotation marks may come from anywhere. A single foreign function word is borrowed unless the sentence has
+    no word of its own that speaks for ``language``.
+    """
+    words = [word.casefold().replace("’", "'") for word in _SPOKEN.findall(_QUOTED.sub(" ", text))]
+    if not words:
+        return False
+    if sum(any(sign > "\u024f" for sign in word) for word in words) * 2 > len(words):
+        return True
+    evidence = _evidence(language)
+    votes = [evidence.get(word, evidence.get(word.rstrip("'"), 0)) for word in words]
+    own, foreign = votes.count(1), votes.count(-1)
+    if foreign == 0:
+        return False
+    return own == 0 if foreign == 1 else foreign >= own or _longest_run(votes) >= 4
+
+
+def _longest_run(votes: list[int]) -> int:
+    """The longest run of foreign function words that no own function word interrupts."""
+    best = here = 0
+    for vote in votes:
+        here = 0 if vote == 1 else here + (vote == -1)
+        best = max(best, here)
+    return best

@@ -1,0 +1,216 @@
+"""Words as the judge sees them: their stem, what they mean, how much they weigh, and whether they are negated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+from agent.lexicon import concepts, manner
+from agent.normalise import fold, folded_words, is_break, tokens
+from agent.turn import LANGUAGES, Language
+
+_SNOWBALL = {"en": "english", "fr": "french", "de": "german"}
+_LONGEST = 4  # words in the longest expression that counts as one ("pomme de terre")
+_ARTICLES = frozenset("a an the un une le la les l des du der die das den dem ein eine einen einem".split())
+_ONE = {"en": frozenset({"one"}), "fr": frozenset({"un", "une"}), "de": frozenset({"ein", "eine"})}
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a stem can mean: concepts of agent/lexicon/concepts.toml and the tables they stand in."""
+
+    concepts: frozenset[str] = frozenset()
+    tables: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word or fixed expression. ``weight`` is 0 for function words, up to 1 for words full of content.
+
+    ``own`` says that it is a word of the language it was read in; ``known`` that it is one of any of ours.
+    """
+
+    text: str
+    folded: str
+    stem: str
+    weight: float
+    meaning: Meaning = field(default_factory=Meaning)
+    own: bool = False
+    known: bool = False
+    negated: bool = False
+    number: int | None = None
+    clause: int = 0
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def _stemmer(language: Language) -> Any:
+    import snowballstemmer
+
+    return snowballstemmer.stemmer(_SNOWBALL[language])
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def _irregular(language: Language) -> dict[str, str]:
+    rows = manner(language).irregular
+    return {fold(form, language): fold(base, language) for base, forms in rows.items() for form in forms}
+
+
+@lru_cache(maxsize=50_000)
+def stem(word: str, language: Language) -> str:
+    """The stem of one word; forms in the lexicon's irregular table are led back to their basic form first."""
+    folded = fold(word, language)
+    return str(_stemmer(language).stemWord(_irregular(language).get(folded, folded)))
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def _meanings(language: Language) -> dict[tuple[str, ...], Meaning]:
+    """Stems of every term in the concept lexicon, as tuples, to what they mean."""
+    found: dict[tuple[str, ...], Meaning] = {}
+    for table, name, term in concepts().terms(language):
+        key = tuple(stem(token, language) for token in tokens(term, language))
+        before = found.get(key, Meaning())
+        found[key] = Meaning(before.concepts | {name}, before.tables | {table})
+    return found
+
+
+def meaning(word: str, language: Language) -> Meaning:
+    """What one word means in a language; empty if the lexicon does not know it."""
+    return _meanings(language).get((stem(word, language),), Meaning())
+
+
+def is_known(word: str, language: Language) -> bool:
+    """Whether the lexicon holds the word, as one with content or as a function word."""
+    folded = fold(word, language)
+    everyday = folded_words(language, "function") | folded_words(language, "fillers")
+    return folded in everyday or folded in _irregular(language) or bool(meaning(word, language).concepts)
+
+
+@lru_cache(maxsize=50_000)
+def _word(token: str, language: Language) -> Word:
+    folded, root = fold(token, language), stem(token, language)
+    sense, own = meaning(token, language), is_known(token, language)
+    known = own
+    if not own:
+        for other in LANGUAGES:
+            if other != language and is_known(token, other):
+                known = True
+                if meaning(token, other).concepts:
+                    sense = meaning(token, other)
+                    break
+    weight = 1.0
+    if folded in folded_words(language, "particles"):
+        weight = 0.6
+    elif folded in folded_words(language, "function") or folded in folded_words(language, "fillers"):
+        weight = 0.0
+    elif folded in folded_words(language, "light") or len(folded) < 2:
+        weight = 0.4
+    elif not own and any(folded in folded_words(other, "function") for other in LANGUAGES):
+        weight = 0.0
+    number = int(token) if token.isdigit() and len(token) < 10 else None
+    return Word(token, folded, root, 1.0 if number is not None else weight, sense, own or number is not None, known, number=number)
+
+
+def _with_numbers(found: Sequence[str], language: Language) -> list[str]:
+    """Number words as digits ("vingt et un" → "21"). A lone "one" stays a number, an article does not become one."""
+    from text_to_num import alpha2digit
+
+    articles = _ONE[language] if len([token for token in found if not is_break(token)]) > 1 else frozenset[str]()
+    result: list[str] = []
+    run: list[str] = []
+    for index, token in enumerate([*found, ","]):
+        inside = bool(run) and token in {"et", "und", "and"}
+        joined = inside or (index and found[index - 1] in {"vingt", "trente", "quarante", "cinquante", "soixante", "et", "und", "twenty", "thirty"})
+        after = found[index + 1] if index + 1 < len(found) else ""
+        if is_break(token) or (token in articles and not joined and after not in {"und", "hundert", "hundred"}):
+            if run:
+                result += alpha2digit(" ".join(_umlauts(run, language)), language, 0.0).split()
+                run = []
+            if index < len(found):
+                result.append(token)
+        else:
+            run.append(token)
+    return [part for token in result for part in (tokens(token, language) or (token,))]
+
+
+def _umlauts(run: Sequence[str], language: Language) -> list[str]:
+    """German number words as they are written properly: recognisers and children leave out the dots."""
+    if language != "de":
+        return list(run)
+    swaps = {"funf": "fünf", "fuenf": "fünf", "zwolf": "zwölf", "zwoelf": "zwölf", "zwo": "zwei", "dreizig": "dreißig"}
+    fixed = []
+    for token in run:
+        for wrong, right in swaps.items():
+            if wrong in token and ("zig" in token or "zehn" in token or token == wrong):
+                token = token.replace(wrong, right)
+        fixed.append(token)
+    return fixed
+
+
+@lru_cache(maxsize=4_000)
+def read(text: str, language: Language) -> tuple[Word, ...]:
+    """The words of a text in order, fixed expressions joined, numbers as numbers, negation marked."""
+    found = _with_numbers(tokens(text, language), language)
+    words: list[Word] = []
+    clause = index = 0
+    while index < len(found):
+        if is_break(found[index]):
+            clause += 1
+            index += 1
+            continue
+        taken, word = _longest(found[index : index + _LONGEST], language)
+        words.append(replace(word, clause=clause))
+        index += taken
+    return tuple(_negate(words, language))
+
+
+def _longest(window: Sequence[str], language: Language) -> tuple[int, Word]:
+    """The longest fixed expression at the start of ``window``, or its first word."""
+    for size in range(len(window), 1, -1):
+        part = window[:size]
+        if any(is_break(token) for token in part):
+            continue
+        sense = _meanings(language).get(tuple(stem(token, language) for token in part))
+        if sense:
+            joined = "".join(part)
+            return size, Word(" ".join(part), fold(joined, language), "_".join(stem(t, language) for t in part), 1.0, sense, True, True)
+    return 1, _word(window[0], language)
+
+
+def _negate(words: list[Word], language: Language) -> list[Word]:
+    """Mark the words that a negation reaches: what follows it in its clause, or the word before if nothing does."""
+    result = list(words)
+    contrast = folded_words(language, "contrast")
+    for index, word in enumerate(words):
+        if not _is_negator(words, index, language):
+            continue
+        reached = 0
+        for later in range(index + 1, len(words)):
+            other = words[later]
+            article = other.folded in _ARTICLES and words[later - 1].weight > 0
+            if other.clause != word.clause or (reached and (other.folded in contrast or article)):
+                break
+            if other.weight > 0 and not _is_negator(words, later, language):
+                result[later] = replace(result[later], negated=not result[later].negated)
+                reached += 1
+        if not reached or (language == "fr" and index and words[index - 1].weight > 0):
+            for earlier in range(index - 1, -1, -1):
+                if words[earlier].clause != word.clause:
+                    break
+                if words[earlier].weight > 0:
+                    result[earlier] = replace(result[earlier], negated=True)
+                    break
+    return result
+
+
+def _is_negator(words: Sequence[Word], index: int, language: Language) -> bool:
+    word = words[index]
+    if language == "fr" and word.folded == "plus":
+        return any(other.folded in {"n", "ne"} for other in words[max(0, index - 3) : index])
+    if word.folded not in folded_words(language, "negators"):
+        return False
+    if word.folded == "no":  # "no, the snail" answers; "no water" negates
+        after = words[index + 1] if index + 1 < len(words) else None
+        return after is not None and after.clause == word.clause and after.weight > 0
+    return True
