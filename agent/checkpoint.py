@@ -22,12 +22,13 @@ _WORDS = [turn.Utterance, turn.Judgement, turn.Strategy, turn.Sentence, turn.Rep
 class Checkpoints(SqliteSaver):
     """One session's checkpoints in one file. Only the newest is kept: a session resumes, it does not travel in time.
 
-    When the disk is full or gone the session goes on without: ``fault`` then says why, and resuming is from the last one that was
+    When the disk is full or gone the session goes on without: ``fault`` then says why, and resuming is from the last one
+    that was
     written. ``durable`` waits for the disk at each step (power cuts); without, only for the operating system (kills).
     """
 
-    def __init__(self, path: Path, durable: bool = True) -> None:
-        connection = sqlite3.connect(path, check_same_thread=False)
+    def __init__(self, path: Path | None, durable: bool = True) -> None:
+        connection = sqlite3.connect(path or ":memory:", check_same_thread=False)
         serde = JsonPlusSerializer(allowed_msgpack_modules=[(word.__module__, word.__name__) for word in _WORDS])
         super().__init__(connection, serde=serde)
         self.fault = ""

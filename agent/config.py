@@ -20,9 +20,10 @@ MINUTES: dict[Band, float] = {"4-5": 20, "6-7": 25, "8-10": 30}  # after this th
 class Settings(BaseModel):
     """What a session is run with.
 
-    ``language`` auto starts in the system's language. ``personality`` is a profile's name or a level 1-9. ``child`` is ``typed`` or
-    ``simulated[:PERSONA]``. ``minutes`` limits a session (0: by age). ``adult`` is the grown-up the robot names when a child needs one.
-    ``slowness`` scales the patience for an answer. ``log`` off keeps no record at all.
+    ``language`` auto starts in the system's language. ``personality`` is a profile's name or a level 1-9. ``child`` is
+    ``typed`` or
+    ``simulated[:PERSONA]``. ``minutes`` limits a session (0: by age). ``adult`` is the grown-up the robot names when a
+    child needs one. ``slowness`` scales the patience for an answer. ``log`` off keeps no record at all.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,13 +1,12 @@
 """The LangGraph state machine of one turn: hear → judge → plan → answer → speak.
 
-The state holds words only; everything that acts travels as the graph's context. Nodes never log: the session writes its rows from
-the stream of updates. A turn without an open question (the story goes on by itself) starts at plan.
+The state holds words only; everything that acts travels as the graph's context. Nodes never log: the session writes its
+rows from the stream of updates. A turn without an open question (the story goes on by itself) starts at plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from langgraph.graph import END, START, StateGraph
@@ -15,17 +14,12 @@ from langgraph.runtime import Runtime
 
 from agent import asides, learner
 from agent.asking import expectation, listening, prompt_of
+from agent.context import Ports
 from agent.guard import child as guard_child
-from agent.judging import Judge
-from agent.lines import Lines
-from agent.personality import Profile
-from agent.ports import Ears, Robot
 from agent.privacy import redact
-from agent.speaking import Speaker
 from agent.story import Story
-from agent.storyteller import Request, Storyteller
-from agent.strategist import Strategist
-from agent.turn import Judgement, Language, Pending, Progress, Reply, Sentence, Strategy, Utterance
+from agent.storyteller import Request
+from agent.turn import Band, Judgement, Pending, Progress, Reply, Sentence, Strategy, Utterance
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -47,24 +41,6 @@ class TurnState(TypedDict, total=False):
     strategy: Strategy
     reply: Reply
     following: Progress
-
-
-@dataclass(frozen=True)
-class Ports:
-    """What a turn acts through."""
-
-    ears: Ears
-    robot: Robot
-    speaker: Speaker
-    judge: Judge
-    strategist: Strategist
-    storyteller: Storyteller
-    story: Callable[[Language], Story]
-    profile: Callable[[], Profile]
-    over: Callable[[], str]
-    lines: Callable[[int], Lines]
-    story_language: Callable[[], Language]
-    slowness: float = 1.0
 
 
 def hear(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
@@ -180,17 +156,17 @@ def build(checkpointer: BaseCheckpointSaver[str] | None = None) -> CompiledState
     return graph.compile(checkpointer=checkpointer)
 
 
-def _translated(pending: Pending, story: Story, band: str) -> Pending:
+def _translated(pending: Pending, story: Story, band: Band) -> Pending:
     """The same open question in another language."""
     prompt = prompt_of(story, pending)
     if prompt is not None and pending.kind == "prompt":
-        return replace(pending, ask=prompt.words.ask[band])  # type: ignore[index]
+        return replace(pending, ask=prompt.words.ask[band])
     if pending.kind == "choice":
         return replace(pending, ask=story.beat(pending.beat).words.choose)
     if pending.kind == "prior":
-        return replace(pending, ask=story.wording.prior[band])  # type: ignore[index]
+        return replace(pending, ask=story.wording.prior[band])
     if pending.kind == "recall":
-        return replace(pending, ask=story.wording.recall[band])  # type: ignore[index]
+        return replace(pending, ask=story.wording.recall[band])
     return pending
 
 

@@ -1,8 +1,10 @@
 """What the child knows, concept by concept, and how hard the next question should be.
 
-Bayesian knowledge tracing (Corbett & Anderson 1995) with the item-difficulty extension KT-IDEM (Pardos & Heffernan 2011): guess and
+Bayesian knowledge tracing (Corbett & Anderson 1995) with the item-difficulty extension KT-IDEM (Pardos & Heffernan
+2011): guess and
 slip depend on the question's difficulty. Parameters are priors of ours for three levels of story questions, not
-fitted to children. A concept not met yet starts from what the child showed on the others, half-way to the prior: a well-kept library
+fitted to children. A concept not met yet starts from what the child showed on the others, half-way to the prior: a
+well-kept library
 (pyBKT) fits such models to logs, but brings scikit-learn and a compiler for these few lines of arithmetic.
 """
 

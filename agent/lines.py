@@ -14,7 +14,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
-from functools import lru_cache
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
@@ -77,7 +77,9 @@ REQUIRED: dict[str, Key] = {
     "wait": Key(least=25),  # silence: take your time (no question)
     "wait_more": Key(least=15),  # second silence: no need to talk, I help
     "pardon": Key(least=25),  # not understood: my ears, please say it again
-    "again": Key(least=30, slots=("ask",)),  # asks the same question again: "Once more: {ask}" ({ask} ends the line, no other ?)
+    "again": Key(
+        least=30, slots=("ask",)
+    ),  # asks the same question again: "Once more: {ask}" ({ask} ends the line, no other ?)
     "foreign": Key(least=8),  # I do not speak that language yet; I speak English, French and German
     "off_topic": Key(least=30),  # that is for later, back to the story
     "good_question": Key(least=25),  # the child asked something, and an answer follows
@@ -95,7 +97,9 @@ REQUIRED: dict[str, Key] = {
     "stopped": Key(least=8),  # the child said stop: fine, we stop here
     "welcome_back": Key(least=6),  # after an interruption: here I am again
     "trouble": Key(least=8),  # something did not work on my side; not the child's fault
-    "handoff": Key(least=1),  # disclosure: fixed words, 3 or 4 short sentences: thank you for telling me; it is not your fault; a grown-up
+    "handoff": Key(
+        least=1
+    ),  # disclosure: fixed words, 3 or 4 short sentences: thank you for telling me; it is not your fault; a grown-up
     #   who can help is coming / I am telling {adult} now; no probing, no promise of secrecy (use any = ["…"]; slot adult)
     "handoff_wait": Key(least=1),  # fixed: we make a pause now; stay here, {adult} is coming (any)
 }
@@ -128,7 +132,7 @@ class LineFile(RootModel[dict[str, Bank]]):
     """One language's lines by key."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def bank(language: Language) -> dict[str, Bank]:
     """The lines of one language. Raises :class:`FileProblem` for a broken file or a missing key."""
     path = FOLDER / f"{language}.toml"

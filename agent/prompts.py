@@ -1,7 +1,7 @@
 """What a language model is told: one rendering for choosing a strategy, one for writing a reply.
 
-Serving and training use these same functions, so a model never meets a prompt it was not trained on. The facts travel beside the
-messages (``Prompt.facts``) for tenants that work without a model, and lists in them are joined by ``" | "``.
+Serving and training use these same functions, so a model never meets a prompt it was not trained on. The facts travel
+beside the messages (``Prompt.facts``) for tenants that work without a model, and lists in them are joined by ``" | "``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def render(task: str, facts: Mapping[str, str], persona: str = "", said: str = "
     """The prompt for ``task`` (STRATEGY or RESPONSE). ``said`` is what the child said, "" if nothing."""
     system = _TASK[task] + (f"\n{persona}" if persona else "")
     state = "\n".join(f"{name}: {value}" for name, value in facts.items() if value)
-    return Prompt(messages=(Message("system", system), Message("user", f"{state}\nchild: {said}")), facts={**facts, "child": said})
+    return Prompt(
+        messages=(Message("system", system), Message("user", f"{state}\nchild: {said}")), facts={**facts, "child": said}
+    )
 
 
 def language_of(facts: Mapping[str, str]) -> Language:

@@ -133,7 +133,9 @@ def measure(text: str, language: Language) -> Measures:
 def too_hard(text: str, language: Language, band: Band) -> list[str]:
     """Why a text of several sentences is beyond a band; an empty list when it is not."""
     limits, found = LIMITS[band], measure(text, language)
-    checks = [("longest sentence", found.longest_sentence, limits.longest_sentence, "words")]
+    checks: list[tuple[str, float, float, str]] = [
+        ("longest sentence", found.longest_sentence, limits.longest_sentence, "words"),
+    ]
     checks.append(("mean sentence", found.mean_sentence, limits.mean_sentence, "words"))
     if language == "en":
         checks.append(("Flesch-Kincaid", found.grade, limits.flesch_kincaid, ""))

@@ -1,8 +1,10 @@
 """One session on disk: ``session.json`` (what it was), ``events.jsonl`` (what happened) and the checkpoint beside them.
 
-The event log is append-only: one JSON object a line with a gapless ``seq``, seconds on the session's monotonic clock (``t``) and UTC. A row
+The event log is append-only: one JSON object a line with a gapless ``seq``, seconds on the session's monotonic clock
+(``t``) and UTC. A row
 that belongs to a graph step is held until the step's checkpoint is on disk, so that the log never claims what a resumed
-session does not know; a kill therefore loses one row at most. When the disk is full, rows wait in memory and the next write tries again.
+session does not know; a kill therefore loses one row at most. When the disk is full, rows wait in memory and the next
+write tries again.
 """
 
 from __future__ import annotations
@@ -69,6 +71,18 @@ def read_events(folder: Path) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
 
 
+class NoRecord:
+    """The record of a session that keeps none."""
+
+    def write(self, kind: str, **values: object) -> None: ...
+
+    def hold(self, kind: str, **values: object) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class Record:
     """The open log of one session. ``notice`` gets one line when the disk fails and one when it works again."""
 
@@ -77,7 +91,7 @@ class Record:
         self._held: dict[str, object] | None = None
         self._waiting: list[str] = []
         self._failed = False
-        self.seq, self.last_t = _repair(folder / EVENTS)
+        self.seq, self.last_t = last_row(folder / EVENTS)
         self._file = (folder / EVENTS).open("ab", buffering=0)
 
     def write(self, kind: str, **values: object) -> None:
@@ -101,12 +115,19 @@ class Record:
         self._push()
         self._file.close()
         if self._waiting:
-            with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix=f"{self.folder.name}-", suffix=".jsonl", delete=False) as file:
+            with tempfile.NamedTemporaryFile(
+                "w", encoding="utf-8", prefix=f"{self.folder.name}-", suffix=".jsonl", delete=False
+            ) as file:
                 file.writelines(self._waiting)
             self.notice(f"{len(self._waiting)} rows of the log could not be written to {self.folder}; they are in {file.name}.")
 
     def _row(self, kind: str, values: Mapping[str, object]) -> dict[str, object]:
-        return {"t": round(self.clock.now(), 3), "utc": self.clock.utc().isoformat(timespec="milliseconds"), "kind": kind, **values}
+        return {
+            "t": round(self.clock.now(), 3),
+            "utc": self.clock.utc().isoformat(timespec="milliseconds"),
+            "kind": kind,
+            **values,
+        }
 
     def _append(self, row: Mapping[str, object]) -> None:
         self._waiting.append(json.dumps({"seq": self.seq, **row}, ensure_ascii=False) + "\n")
@@ -134,7 +155,7 @@ class Record:
             self._failed = False
 
 
-def _repair(path: Path) -> tuple[int, float]:
+def last_row(path: Path) -> tuple[int, float]:
     """Cut off a torn last line; the next ``seq`` and the last ``t`` of what remains."""
     if not path.exists():
         return 0, 0.0

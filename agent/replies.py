@@ -1,7 +1,9 @@
 """The authored reply to every strategy, composed from the beat's own material and the tutor's lines.
 
-A reply is a row of parts: acknowledgement, recast, material, invitation. Parts that are not needed for the turn's contract are left
-out when the age band's word limit would be passed. Nothing here knows a model: this is also what replaces a model's refused words.
+A reply is a row of parts: acknowledgement, recast, material, invitation. Parts that are not needed for the turn's
+contract are left
+out when the age band's word limit would be passed. Nothing here knows a model: this is also what replaces a model's
+refused words.
 """
 
 from __future__ import annotations
@@ -69,7 +71,9 @@ class _Parts:
 class Author:
     """Composes one turn's reply. One instance a turn: it remembers what this reply has used already."""
 
-    def __init__(self, story: Story, progress: Progress, manner: Manner, setting: Setting, lines: Lines, title: str = "") -> None:
+    def __init__(
+        self, story: Story, progress: Progress, manner: Manner, setting: Setting, lines: Lines, title: str = ""
+    ) -> None:
         self.story, self.progress, self.manner, self.setting, self.lines = story, progress, manner, setting, lines
         self.used = set(progress.used)
         self.fresh: list[int] = []
@@ -109,7 +113,9 @@ class Author:
                 progress = self._role()
             case _:
                 progress = self._onward(strategy, judgement)
-        limit = 1_000 if any(row.role == "tell" or row.source == "safety" for row, _ in self.parts.rows) else self._limit(strategy)
+        limit = (
+            1_000 if any(row.role == "tell" or row.source == "safety" for row, _ in self.parts.rows) else self._limit(strategy)
+        )
         said = self.parts.within(limit)
         progress = replace(
             progress,
@@ -397,7 +403,7 @@ class Author:
         language = self.story.language
         pieces = sentences(text) if source == "line" or role != "ask" else [text]
         for place, piece in enumerate(pieces):
-            part: Role = "ask" if piece.rstrip(" »”“\"").endswith("?") and role != "fixed" else role
+            part: Role = "ask" if piece.rstrip(' »”“"').endswith("?") and role != "fixed" else role
             self.parts.add(Sentence(piece, language, (mark or gesture) if place == 0 else "", source, part), optional)
             value = fingerprint(piece)
             self.used.add(value)
@@ -421,7 +427,12 @@ class Author:
     def _hidden(self, strategy: Strategy) -> tuple[str, ...]:
         """The answers this reply must not give away."""
         pending = self.progress.pending
-        if pending is None or pending.told or strategy.id in ("RECAST_EXPAND", "DIRECT_INSTRUCTION", "CLOSE") or strategy.id in STRATEGY_CROWD:
+        if (
+            pending is None
+            or pending.told
+            or strategy.id in ("RECAST_EXPAND", "DIRECT_INSTRUCTION", "CLOSE")
+            or strategy.id in STRATEGY_CROWD
+        ):
             return ()
         prompt = prompt_of(self.story, pending)
         if prompt is None or pending.kind != "prompt" or prompt.shape.answer != "closed":

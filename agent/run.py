@@ -1,94 +1,308 @@
-"""``python -m agent.run``: the command line, and the only place where things are wired together.
+"""``python -m agent.run``: runs a session. The only place where things are wired together, and the only one that looks outward.
 
 Exit codes: 0 the session ended in a goodbye, 2 an argument is wrong, 3 something must be installed or mended first, 130 Ctrl-C.
 """
 
 from __future__ import annotations
 
-import argparse
-import difflib
+import locale
+import random
+import signal
 import sys
-import time
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from agent import config
+from agent.arguments import check_names, parser, settings_from
 from agent.config import Settings
+from agent.record import (
+    CHECKPOINT,
+    EVENTS,
+    HEADER,
+    FolderProblem,
+    NoRecord,
+    Record,
+    find_folder,
+    last_row,
+    new_folder,
+    write_json,
+)
+from agent.story import Story, load
 from agent.toml_file import FileProblem
-from agent.turn import BANDS
+from agent.turn import LANGUAGES, Language, Progress
+
+if TYPE_CHECKING:
+    from agent.personality import Profile
+    from agent.ports import Clock, Ears, Screen, Voice
+    from agent.session import Session
 
 GOODBYE, WRONG_ARGUMENT, MISSING, INTERRUPTED = 0, 2, 3, 130
 
 
-def parser() -> argparse.ArgumentParser:
-    """The contract that scripts rely on. Every flag's default is None: "not given", so that a settings file can speak."""
-    made = argparse.ArgumentParser(
-        prog="python -m agent.run",
-        description="Tells a child a story, asks, listens and answers. Without arguments: a session in the simulator.",
-        epilog="Exit codes: 0 goodbye said, 2 wrong argument, 3 something is missing, 130 Ctrl-C.",
-    )
-    add = made.add_argument
-    add("--sim", action="store_true", help="run in simulation (the default: --robot simulator)")
-    add("--child", metavar="typed|simulated[:PERSONA]", help="who answers (default: typed in a terminal, otherwise simulated)")
-    add("--language", metavar="en|fr|de|auto", help="language to begin in (default: auto, the system's)")
-    add("--personality", metavar="NAME|1..9", help="the robot's manner: extravert, introvert, neutral or a level")
-    add("--story", metavar="SLUG", help="which story (see --list)")
-    add("--age", metavar="|".join(BANDS), help="age band (default: 6-7)")
-    add("--model", metavar="authored", help="who words the replies")
-    add("--participant", metavar="CODE", help="a pseudonymous code for the log (default: guest)")
-    add("--seed", type=int, metavar="N", help="the same seed, the same session (default: 0)")
-    add("--turns", type=int, metavar="N", help="end kindly after N turns")
-    add("--minutes", type=float, metavar="N", help="end kindly after N minutes (default: by age)")
-    add("--speed", metavar="real|fast", help="fast runs on a virtual clock, without waiting")
-    add("--voice", metavar="espeak|none", help="whether the robot is heard")
-    add("--robot", metavar="simulator|mockup|mujoco|reachy[:HOST]", help="which body (default: simulator)")
-    add("--adult", metavar="NAME", help="the grown-up the robot names when a child needs one")
-    add("--second-language", action="store_true", default=None, help="the child is still learning the session's language")
-    add("--save-audio", action="store_true", default=None, help="keep the robot's side as one WAV in the session's folder")
-    add("--no-log", action="store_true", help="keep no record of the session")
-    add("--data", metavar="DIR", help="where sessions are kept (default: sessions)")
-    add("--resume", metavar="SESSION", help="go on with a session that was interrupted")
-    add("--config", metavar="FILE", help="settings as TOML (default: fabula.toml, if there is one)")
-    add("--explain", action="store_true", help="show how answers are judged and why a strategy is chosen")
-    add("--list", action="store_true", help="list stories, personalities, languages and personas")
-    return made
+class SetupProblem(Exception):
+    """Something must be installed or mended first; ``str()`` says what."""
 
 
-def settings_from(arguments: argparse.Namespace) -> Settings:
-    """File and flags together. Raises FileProblem, or ValueError with the valid or nearest choice."""
-    from pathlib import Path
+class HungUp(KeyboardInterrupt):
+    """The terminal went away, or somebody asked the process to end."""
 
-    base = config.read(Path(arguments.config) if arguments.config else None)
-    given = {key: value for key, value in vars(arguments).items() if value is not None and key in Settings.model_fields}
-    if arguments.no_log:
-        given["log"] = False
+
+class Manner:
+    """The personality as it is now: an operator may swap it between two sentences."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self.changed: Callable[[Profile], None] = lambda profile: None
+
+    def swap(self, name: str) -> str:
+        """Take on another profile; returns the line to show."""
+        from agent.personality import load as load_profile
+
+        try:
+            self.profile = load_profile(name)
+        except (ValueError, FileProblem) as problem:
+            return str(problem)
+        self.changed(self.profile)
+        return f"personality: {self.profile.name} (level {self.profile.level})"
+
+
+class GraphImport:
+    """Imports LangGraph beside the greeting: the import alone takes longer than a child should wait for the first word."""
+
+    def __init__(self, path: Path | None, durable: bool) -> None:
+        self.path, self.durable = path, durable
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._import, name="import", daemon=True)
+        self._thread.start()
+
+    def _import(self) -> None:
+        try:
+            import agent.checkpoint
+            import agent.graph  # noqa: F401
+        except BaseException as failure:  # raised again in the thread that asks for the graph
+            self._failure = failure
+
+    def graph(self) -> Any:
+        """The compiled graph with its checkpointer (in memory when nothing is kept)."""
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+        from agent.checkpoint import Checkpoints
+        from agent.graph import build
+
+        return build(Checkpoints(self.path, durable=self.durable))
+
+
+def start_language(settings: Settings) -> Language:
+    """The language to begin in; ``auto`` takes the system's, English if that is none of the three."""
+    if settings.language != "auto":
+        return settings.language
+    system = (locale.getlocale()[0] or "en")[:2].lower()
+    return next((language for language in LANGUAGES if language == system), "en")
+
+
+def open_voice(settings: Settings) -> tuple[Voice | None, str]:
+    """The voice, and a line for the operator when there is none though one was wanted."""
+    if settings.voice == "none" or (settings.voice == "auto" and settings.speed == "fast" and not settings.save_audio):
+        return None, ""
+    from agent.models.espeak import Espeak, VoiceMissing
+
     try:
-        return Settings.model_validate({**base.model_dump(), **given})
-    except ValidationError as error:
-        first = error.errors()[0]
-        flag = "--" + str(first["loc"][0]).replace("_", "-")
-        raise ValueError(f"{flag} {first['input']}: {_choices(first)}") from None
+        return Espeak(), ""
+    except VoiceMissing as missing:
+        if settings.voice == "espeak":
+            raise SetupProblem(str(missing)) from None
+        return None, f"{missing} Captions only."
 
 
-def _choices(error: object) -> str:
-    assert isinstance(error, dict) or hasattr(error, "get")
-    context = error.get("ctx", {})  # type: ignore[attr-defined]
-    if "expected" in context:
-        return f"choose {context['expected']}"
-    return str(error["msg"])  # type: ignore[index]
+def run_session(settings: Settings, *, resume: str = "", explain: bool = False) -> int:
+    """Wire one session together and run it to its goodbye. Returns the exit code."""
+    folder = find_folder(settings.data, resume) if resume else None
+    start = 0.0
+    if folder is not None:
+        from agent.header import settings_of
+
+        settings = settings_of(folder)
+        start = last_row(folder / EVENTS)[1]
+    if not settings.child:
+        at_terminal = sys.stdin.isatty() and sys.stdout.isatty() and settings.speed == "real"
+        settings = settings.model_copy(update={"child": "typed" if at_terminal else "simulated"})
+    check_names(settings)
+    from agent.clock import RealClock, VirtualClock
+
+    clock: Clock = VirtualClock(start) if settings.speed == "fast" else RealClock(start)
+    language = start_language(settings)
+    if folder is None and settings.log:
+        from agent.header import header
+
+        folder = new_folder(settings.data, clock, settings.participant)
+        write_json(folder / HEADER, header(settings, language, folder.name, clock))
+    return Wiring(settings, language, clock, folder, explain).run(resume=bool(resume))
 
 
-def nearest(kind: str, name: str, known: Sequence[str]) -> ValueError:
-    """The error for an unknown name, with the nearest known one."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f"did you mean “{near[0]}”?" if near else "there are:"
-    return ValueError(f"there is no {kind} “{name}”; {hint} ({', '.join(known)})")
+class Wiring:
+    """Every tenant of one session, and the session itself."""
+
+    def __init__(self, settings: Settings, language: Language, clock: Clock, folder: Path | None, explain: bool) -> None:
+        from hardware.audio import open_sink
+        from hardware.connect import Missing, connect
+
+        from agent.personality import load as load_profile
+        from agent.screen import open_screen
+
+        self.settings, self.language, self.clock, self.folder = settings, language, clock, folder
+        durable = settings.speed == "real"
+        self.graph = GraphImport(folder / CHECKPOINT if folder else None, durable=durable)
+        self.story = lru_cache(maxsize=len(LANGUAGES))(self._story)
+        first = self.story(language)
+        self.manner = Manner(load_profile(settings.personality))
+        self.voice, silent = open_voice(settings)
+        try:
+            self.robot = connect(settings.robot, clock)
+        except Missing as missing:
+            raise SetupProblem(str(missing)) from None
+        self.screen: Screen = open_screen(
+            explain=explain,
+            robot=self.robot,
+            title=first.wording.title,
+            beats=len(first.beats),
+            interactive=settings.child == "typed",
+            live=not clock.virtual,
+        )
+        wav = folder / "robot.wav" if settings.save_audio and folder else None
+        self.sink, unheard = open_sink(clock, audible=self.voice is not None and not clock.virtual, wav=wav)
+        self.record: Record | NoRecord = Record(folder, clock, self.notice, durable=durable) if folder else NoRecord()
+        self.ears = self._ears()
+        self.session = self._session()
+        self.manner.changed = lambda profile: self.session.event("manner", personality=profile.name, level=profile.level)
+        for line in filter(None, (silent, unheard)):
+            self.notice(line)
+
+    def _story(self, language: Language) -> Story:
+        return load(self.settings.story, language)
+
+    def notice(self, line: str) -> None:
+        """One line for the operator."""
+        self.screen.show({"kind": "notice", "line": line})
+
+    def _ears(self) -> Ears:
+        kind, _, persona = self.settings.child.partition(":")
+        if kind == "typed":
+            from agent.keyboard import Keyboard
+
+            return Keyboard(self.clock, self.screen, self._command)
+        from agent.child import SimulatedChild
+
+        settings = self.settings
+        return SimulatedChild(
+            persona or "typical",
+            story=self.story,
+            clock=self.clock,
+            seed=settings.seed,
+            language=self.language,
+            band=settings.age,
+        )
+
+    def _command(self, name: str, argument: str) -> str | None:
+        """An operator's command, typed with a slash; None when it is not known."""
+        return self.manner.swap(argument) if name == "personality" else None
+
+    def _session(self) -> Session:
+        from agent.context import Ports
+        from agent.guard import child as guard_child
+        from agent.judging import Judge
+        from agent.lines import Lines
+        from agent.models.authored import Authored
+        from agent.session import Session
+        from agent.speaking import Speaker
+        from agent.storyteller import Storyteller
+        from agent.strategist import Setting, Strategist
+
+        settings, llm = self.settings, Authored()
+        setting = Setting(settings.age, settings.second_language)
+        speaker = Speaker(
+            clock=self.clock,
+            robot=self.robot,
+            screen=self.screen,
+            ears=self.ears,
+            voice=self.voice,
+            sink=self.sink,
+            profile=lambda: self.manner.profile,
+            record=self._event,
+        )
+        ports = Ports(
+            ears=self.ears,
+            robot=self.robot,
+            speaker=speaker,
+            judge=Judge(settings.follow_language, lambda text, language: guard_child(text, language).verdict == "handoff"),
+            strategist=Strategist(llm, setting),
+            storyteller=Storyteller(llm, setting, self.clock, settings.seed, settings.adult, self._refused),
+            story=self.story,
+            profile=lambda: self.manner.profile,
+            over=self._over,
+            lines=lambda turn: Lines(random.Random(f"{settings.seed}/{turn}")),
+            slowness=settings.slowness,
+        )
+        return Session(ports, self.graph.graph, self.record, self.screen, self.clock, self._alert, noted=settings.log)
+
+    def _event(self, kind: str, values: Mapping[str, object]) -> None:
+        self.session.event(kind, **values)
+
+    def _refused(self, text: str, why: str) -> None:
+        self.session.event("guard_refused", text=text, reason=why)
+
+    def _alert(self, line: str) -> None:
+        print(f"\a{line}", file=sys.stderr)
+
+    def _over(self) -> str:
+        settings = self.settings
+        if settings.turns and self.session.progress.turns >= settings.turns:
+            return "turns"
+        return "time" if self.clock.now() >= settings.limit else ""
+
+    def run(self, *, resume: bool) -> int:
+        """The session to its goodbye, and everything closed after it."""
+        fresh, code = Progress(language=self.language), GOODBYE
+        handlers = {number: signal.signal(number, _hang_up) for number in (signal.SIGHUP, signal.SIGTERM)}
+        try:
+            if resume:
+                self.session.resume(fresh)
+            else:
+                self.session.event("session_started", story=self.settings.story, language=self.language)
+                self.session.run(fresh)
+        except KeyboardInterrupt as interrupt:
+            code = GOODBYE if isinstance(interrupt, HungUp) else INTERRUPTED
+            for number in (signal.SIGINT, *handlers):
+                signal.signal(number, signal.SIG_IGN)  # the goodbye is short, and nothing breaks into it
+            self.session.farewell()
+        finally:
+            self._close()
+            for number, handler in {**handlers, signal.SIGINT: signal.default_int_handler}.items():
+                signal.signal(number, handler)
+        return code
+
+    def _close(self) -> None:
+        """Everything is let go of, whatever the state; one that fails does not keep the others open."""
+        ending = self.session.progress.ending if "progress" in self.session.state else ""
+        self.session.event("closed", ending=ending or "left", seconds=round(self.clock.now(), 3), folder=str(self.folder or ""))
+        if ending == "declined" and self.folder:
+            self.session.forget()
+        for part in (self.ears, self.robot, self.sink, self.voice, self.session, self.record, self.screen):
+            try:
+                if part is not None:
+                    part.close()
+            except OSError as error:
+                print(f"while closing: {error}", file=sys.stderr)
+
+
+def _hang_up(number: int, frame: object) -> None:
+    raise HungUp
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one session. Returns the exit code."""
-    started = time.monotonic()
     parsed = parser().parse_args(arguments)
     try:
         if parsed.list:
@@ -96,19 +310,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             show()
             return GOODBYE
-        from agent.wiring import run_session
-
-        return run_session(settings_from(parsed), resume=parsed.resume, explain=parsed.explain, started=started)
-    except FileProblem as problem:
+        return run_session(settings_from(parsed), resume=parsed.resume or "", explain=parsed.explain)
+    except (FileProblem, FolderProblem, SetupProblem) as problem:
         print(problem, file=sys.stderr)
         return MISSING
     except ValueError as wrong:
         print(f"python -m agent.run: {wrong}", file=sys.stderr)
         return WRONG_ARGUMENT
-    except BrokenPipeError:
-        # The reader of our output went away; nothing is left to be said to it.
-        sys.stderr.close()
-        return GOODBYE
 
 
 if __name__ == "__main__":

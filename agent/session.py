@@ -1,7 +1,7 @@
 """One session from the greeting to the goodbye, whatever happens in between.
 
-The session greets (before the graph has even been imported), runs one graph invocation a turn, writes the log from its updates, and
-says goodbye when the story ends, when the child or the clock says so, or when something breaks.
+The session greets (before the graph has even been imported), runs one graph invocation a turn, writes the log from its
+updates, and says goodbye when the story ends, when the child or the clock says so, or when something breaks.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from agent.ports import Alert, Clock, Screen
 from agent.turn import Ending, Progress, Reply, Sentence, Strategy, Utterance
 
 if TYPE_CHECKING:
-    from agent.graph import Ports, TurnState
-    from agent.record import Record
+    from agent.context import Ports
+    from agent.graph import TurnState
+    from agent.record import NoRecord, Record
 
 THREAD = "session"
 MOST_FAULTS = 3  # turns that may break before the robot says goodbye
@@ -25,7 +26,14 @@ class Session:
     """Runs one session. ``prepare`` gives the compiled graph once it is needed; ``record`` and ``screen`` get every event."""
 
     def __init__(
-        self, ports: Ports, prepare: Callable[[], Any], record: Record, screen: Screen, clock: Clock, alert: Alert, noted: bool = True
+        self,
+        ports: Ports,
+        prepare: Callable[[], Any],
+        record: Record | NoRecord,
+        screen: Screen,
+        clock: Clock,
+        alert: Alert,
+        noted: bool = True,
     ) -> None:
         self.ports, self.prepare, self.record, self.screen, self.clock = ports, prepare, record, screen, clock
         self.alert, self.noted = alert, noted
@@ -43,14 +51,14 @@ class Session:
         self._greet(progress)
         return self._turns()
 
-    def resume(self) -> Ending:
-        """Go on with a session that was interrupted, where its checkpoint left it."""
+    def resume(self, fresh: Progress) -> Ending:
+        """Go on with a session that was interrupted, where its checkpoint left it; ``fresh`` if it left none."""
         self._graph = self.prepare()
         snapshot = self._graph.get_state(self._config)
         self.state = dict(snapshot.values)  # type: ignore[assignment]
         if "progress" not in self.state:
             # Killed before the first turn was checkpointed: nothing was answered yet, so it starts again.
-            return self.run(self._fresh())
+            return self.run(fresh)
         self.assented = self.progress.phase != "greeting"
         self.event("resumed", turn=self.progress.turns, beat=self.progress.beat, step=(snapshot.next or ("",))[0])
         if self.progress.ending:
@@ -61,9 +69,6 @@ class Session:
         elif self.progress.pending is not None and self.progress.pending.ask:
             self._speak_now(Sentence(self.progress.pending.ask, self.progress.language, source="story", role="ask"))
         return self._turns()
-
-    def _fresh(self) -> Progress:
-        return Progress(language=self.ports.story_language())
 
     @property
     def _config(self) -> dict[str, object]:
@@ -121,14 +126,21 @@ class Session:
                 row = asdict(judgement)
                 if not self.assented:
                     row = {**row, "child_word": "", "matched": ""}
-                self._hold("judged", turn=turn, about=about, attempt=pending.attempts if pending else 0, knowledge=knowledge, **row)
+                self._hold(
+                    "judged", turn=turn, about=about, attempt=pending.attempts if pending else 0, knowledge=knowledge, **row
+                )
             case "plan":
                 strategy = values["strategy"]
                 if strategy.id == "ELICIT_PRIOR":
                     self.assented = True
                 self._hold("planned", turn=turn, **_strategy_row(strategy))
                 if strategy.id == "HANDOFF_ADULT":
-                    self.event("alert", turn=turn, reason="disclosure", text="A grown-up is needed now: the child said something serious.")
+                    self.event(
+                        "alert",
+                        turn=turn,
+                        reason="disclosure",
+                        text="A grown-up is needed now: the child said something serious.",
+                    )
                     self.alert("A grown-up is needed now: the child said something serious. Fabula has paused.")
             case "answer":
                 reply: Reply = values["reply"]
@@ -189,6 +201,16 @@ class Session:
         if "progress" in self.state and not self.progress.ending:
             self._say_lines("bye")
             self.state["progress"] = replace(self.progress, ending="left")
+
+    def close(self) -> None:
+        """Let go of the checkpoint."""
+        if self._graph is not None:
+            self._graph.checkpointer.close()
+
+    def forget(self) -> None:
+        """Take back what the checkpoint remembers of a child who did not agree."""
+        if self._graph is not None:
+            self._graph.checkpointer.delete_thread(THREAD)
 
     def _say_lines(self, *keys: str) -> None:
         """Authored lines outside a turn."""

@@ -1,8 +1,10 @@
 """Sentences → sound → body, and what was really heard.
 
 The speaker takes sentences one by one, as they are written, and says them in order: style and the guard's last look first
-(``finish``), then voice, gesture and the screen together. With a real clock a thread speaks while the next sentence is still being written;
-with a virtual clock ``add`` speaks at once. Between two sentences the child may break in; what was not said by then is given back.
+(``finish``), then voice, gesture and the screen together. With a real clock a thread speaks while the next sentence is
+still being written;
+with a virtual clock ``add`` speaks at once. Between two sentences the child may break in; what was not said by then is
+given back.
 """
 
 from __future__ import annotations
@@ -158,7 +160,9 @@ class Speaker:
         broken = self._stop.is_set()
         self.robot.hush()
         took = round(self.clock.now() - started, 3)
-        self.record("said", {**event, "seconds": took, "started": round(started, 3), **({"broken_off": True} if broken else {})})
+        self.record(
+            "said", {**event, "seconds": took, "started": round(started, 3), **({"broken_off": True} if broken else {})}
+        )
 
     def _sound(self, sentence: Sentence) -> tuple[list[Word], float]:
         import numpy as np
@@ -193,8 +197,8 @@ class Speaker:
     def _follow(self, sentence: Sentence, marks: list[Word], duration: float, started: float) -> None:
         """Show each word as it is heard, until the sentence is over or broken off."""
         if self.clock.virtual:
-            for mark in marks:
-                self.screen.word(sentence, mark)
+            for spoken in marks:
+                self.screen.word(sentence, spoken)
             self.clock.sleep(duration)
             return
         following = iter(marks)

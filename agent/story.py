@@ -46,9 +46,7 @@ Text = Annotated[str, Field(min_length=1)]
 Lines = Annotated[tuple[Text, ...], Field(min_length=1)]
 BandedText = Annotated[dict[Band, Text], BeforeValidator(_for_every_band)]
 BandedLines = Annotated[dict[Band, Lines], BeforeValidator(_for_every_band)]
-BandedThree = Annotated[
-    dict[Band, Annotated[tuple[Text, Text, Text], Field()]], BeforeValidator(_for_every_band)
-]
+BandedThree = Annotated[dict[Band, Annotated[tuple[Text, Text, Text], Field()]], BeforeValidator(_for_every_band)]
 
 
 class PromptShape(Strict):

@@ -1,6 +1,7 @@
 """Writing the answer: prompt → response adapter → sentences, each checked; authored lines where one is refused.
 
-The authored draft is made first, always: it carries the turn's material and question, it is what the model is given, and it is what a child
+The authored draft is made first, always: it carries the turn's material and question, it is what the model is given, and
+it is what a child
 hears when the model is empty, late, wrong or unsafe. A reply is finished from the draft from the moment a sentence is refused.
 """
 
@@ -24,12 +25,21 @@ from agent.replies import Author, Draft
 from agent.story import Story
 from agent.strategist import Setting
 from agent.style import Stylist
-from agent.turn import Judgement, Progress, Sentence, Strategy, StrategyId, Utterance
+from agent.turn import Judgement, Language, Progress, Sentence, Strategy, StrategyId, Utterance
 
 # What a model may word. Greeting, safety, waiting and the story itself stay in the project's own words.
 WRITTEN: frozenset[StrategyId] = frozenset(
-    {"RECAST_EXPAND", "SCAFFOLD_HINT", "SOCRATIC_PROBE", "MODEL_THINKALOUD", "DIRECT_INSTRUCTION", "ANSWER_QUESTION", "BRING_BACK"}
+    {
+        "RECAST_EXPAND",
+        "SCAFFOLD_HINT",
+        "SOCRATIC_PROBE",
+        "MODEL_THINKALOUD",
+        "DIRECT_INSTRUCTION",
+        "ANSWER_QUESTION",
+        "BRING_BACK",
+    }
 )
+ADULT: dict[Language, str] = {"en": "your teacher", "fr": "ta maîtresse ou ton maître", "de": "deine Lehrkraft"}
 PATIENCE = 6.0  # seconds until a model's next piece; then the draft speaks
 Refused = Callable[[str, str], None]
 
@@ -61,7 +71,7 @@ class Storyteller:
         """The authored reply. The same seed, story and progress always give the same one."""
         lines = Lines(random.Random(f"{self.seed}/{request.progress.turns}/{request.strategy.id}"))
         author = Author(request.story, request.progress, request.profile.bank, self.setting, lines)
-        draft = author.compose(request.strategy, request.judgement, self.adult, request.facts)
+        draft = author.compose(request.strategy, request.judgement, self.adult or ADULT[request.story.language], request.facts)
         if request.unsaid and request.strategy.id in ("GO_ON", "ANSWER_QUESTION"):
             kept = request.unsaid if request.strategy.id == "GO_ON" else (*_before_question(draft), *request.unsaid)
             draft = replace(draft, sentences=kept, progress=replace(draft.progress, pending=request.progress.pending))
@@ -119,7 +129,9 @@ class Storyteller:
             "accepted": joined(self.contract.hidden if self.contract else ()),
             "names": joined(request.story.wording.names),
         }
-        return render(RESPONSE, facts, persona(request.profile, request.story.language), said=request.heard.text if request.heard else "")
+        return render(
+            RESPONSE, facts, persona(request.profile, request.story.language), said=request.heard.text if request.heard else ""
+        )
 
     def _contract(self, request: Request, draft: Draft) -> Contract:
         wrong: tuple[str, ...] = ()

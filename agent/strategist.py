@@ -107,7 +107,9 @@ class Strategist:
                 return self._next_question(story, replace(progress, choice=judgement.choice))
             return _only("REPAIR", "choice", "no choice was understood")
         if verdict == "correct":
-            return Strategy("RECAST_EXPAND", allowed=("RECAST_EXPAND",), reason=f"answered: {judgement.matched}", praise=_effort(progress))
+            return Strategy(
+                "RECAST_EXPAND", allowed=("RECAST_EXPAND",), reason=f"answered: {judgement.matched}", praise=_effort(progress)
+            )
         if verdict == "off_topic":
             options: list[StrategyId] = ["BRING_BACK"]
             if progress.strategies.count("BRING_BACK") and pending.kind == "prompt":
@@ -203,7 +205,11 @@ class Strategist:
         if chosen.id == "GO_ON":
             onward = self._next_question(story, replace(progress, asked=(*progress.asked, "none")))
             reason = f"enough asked in this scene; {onward.reason}"
-            return replace(onward, allowed=chosen.allowed, scores=chosen.scores, reason=reason) if len(onward.allowed) < 2 else onward
+            return (
+                replace(onward, allowed=chosen.allowed, scores=chosen.scores, reason=reason)
+                if len(onward.allowed) < 2
+                else onward
+            )
         return replace(chosen, target=f"{beat.id}/{by_strategy[chosen.id].shape.id}")
 
     def _must_cover(self, story: Story, progress: Progress, beat: Beat, unused: list[Crowd]) -> bool:

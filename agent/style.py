@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent import style_moves as moves
-from agent.style_text import NARROW, count_words, cut_end, put_back, set_aside, split, tokens, typography
+from agent.style_text import NARROW, count_words, cut_end, put_back, set_aside, split_bare, tokens, typography
 from agent.style_words import Lexicon, lexicon
 from agent.turn import Language
 
@@ -84,12 +84,12 @@ class Stylist:
         if level == 5 or not tokens(tidy):
             return tidy
         bare, quotations = set_aside(tidy)
-        words, opened, said = lexicon(language), False, []
-        for part in split(bare):
-            for piece in self._bursts(part, words, level, role):
-                one = _One(piece, words, level, role, self._draws(piece, words), limit, quotations, tags)
-                said.append(one.realised(opened))
-                opened = opened or one.opened
+        words = lexicon(language)
+        pieces = [piece for part in split_bare(bare) for piece in self._bursts(part, words, level, role)]
+        said = []
+        for place, piece in enumerate(pieces):
+            one = _One(piece, words, level, role, self._draws(piece, words), limit, quotations, tags)
+            said.append(one.realised(first=place == 0))
         result = put_back(" ".join(said), quotations)
         if "’" in tidy and "'" not in tidy:
             result = result.replace("'", "’")
@@ -122,18 +122,18 @@ class _One:
         self.quotations = quotations
         self.most = max(limit, self._count(self.body)) if limit is not None else None
         self.tags = tags and role == "talk"
-        self.opened = False
 
-    def realised(self, opened_before: bool) -> str:
+    def realised(self, *, first: bool) -> str:
+        """The sentence as it is said; only the first of a call gets an opener."""
         kind = moves.kind_of(self.body, self.end, self.role == "tell", self.words)
         if kind not in ("fixed", "story") and self.strength >= 0.5:
-            pattern = self.words.openers_low if self.lively else self.words.openers_high
-            self._take(moves.without_opener(self.body, pattern))
+            other = self.words.low if self.lively else self.words.high
+            self._take(moves.without_interjection(self.body, other.interjections))
             kind = moves.kind_of(self.body, self.end, False, self.words)
         if kind != "fixed":
             (self._enliven if self.lively else self._calm)(kind)
-            if kind != "story":
-                self._open(kind, opened_before)
+            if kind != "story" and first:
+                self._open(kind)
         self._tag(kind)
         return self.body + self._final_mark(kind)
 
@@ -166,17 +166,16 @@ class _One:
         for row in self.words.swaps:
             self._try("swap", moves.swapped(self.body, row, self.lively, self.words, self.draws.picker("swap")))
 
-    def _open(self, kind: moves.Kind, opened_before: bool) -> None:
-        """At most one opener a call. A sentence with a negation is no occasion for a cheer."""
-        self.opened = moves.opened(self.body, self.words)
-        if self.opened or opened_before or moves.has(self.body, self.words.markers.choices):
+    def _open(self, kind: moves.Kind) -> None:
+        """One opener, if there is none yet. A sentence with a negation is no occasion for a cheer."""
+        if moves.opened(self.body, self.words) or moves.tailed(self.body, self.words):
             return
         if self.lively and kind in ("statement", "praise") and moves.negated(self.body, self.words):
             return
         manner = self.words.high if self.lively else self.words.low
         openers = {"statement": manner.statement, "praise": manner.praise, "invitation": manner.invitation, "question": manner.question}
         phrase = self.draws.picker("open")(openers[kind])
-        self.opened = self._try(f"open_{kind}", moves.with_opener(self.body, phrase, self.words))
+        self._try(f"open_{kind}", moves.with_opener(self.body, phrase, self.words))
 
     def _tag(self, kind: moves.Kind) -> None:
         if self.tags and self.lively and kind == "statement" and self.end in (".", "!") and not moves.negated(self.body, self.words):

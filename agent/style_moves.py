@@ -59,9 +59,14 @@ def opened(body: str, words: Lexicon) -> bool:
     return bool(starts(body, [phrase for phrases in lists for phrase in phrases] + inclusive))
 
 
-def without_opener(body: str, pattern: re.Pattern[str]) -> str | None:
+def tailed(body: str, words: Lexicon) -> bool:
+    """Whether an invitation has been left open already."""
+    return any(plain(body).endswith(", " + plain(tail)) for tail in words.low.invitation_tail)
+
+
+def without_interjection(body: str, interjections: Iterable[str]) -> str | None:
     """Drop an opening interjection of the other manner, if something remains."""
-    match = pattern.match(plain(body))
+    match = re.match(rf"(?:{alternation(interjections)})\s*[,…]\s*", plain(body))
     rest = body[match.end() :] if match else ""
     return capitalised(rest) if tokens(rest) else None
 
@@ -262,6 +267,8 @@ def _is_main(before: str, after: str, comma: bool, words: Lexicon) -> bool:
     if right[0] in grammar.subjects_unsure:
         rest = [word for word in right[1:5] if word not in grammar.clitics]
         return bool(rest) and rest[0] in grammar.finite
-    # "…, and the sun shines": a noun phrase begins a clause only if this is no list and a verb follows soon.
-    alone = comma and "," not in before and "," not in after
+    # "… and the sun shines": a noun phrase begins a clause only if this is no list and a verb follows at once; without
+    # a comma not after "sees", "hears" or "lets" either, whose objects can be followed by a verb too.
+    alone = "," not in before and "," not in after and not any(word in grammar.conjunctions for word in (*left, *right))
+    alone = alone and (comma or not any(word in grammar.perceives for word in left))
     return alone and right[0] in grammar.determiners and any(word in grammar.finite for word in right[2:4])

@@ -64,6 +64,11 @@ def put_back(text: str, quotations: list[str]) -> str:
 def split(text: str) -> list[str]:
     """The sentences of a text. A pause ("…") before a small letter does not end one, nor does a mark inside quotation marks."""
     bare, quotations = set_aside(text)
+    return [put_back(sentence, quotations) for sentence in split_bare(bare)]
+
+
+def split_bare(bare: str) -> list[str]:
+    """:func:`split` for a text whose quotations are set aside already."""
     found, start = [], 0
     for end in _END.finditer(bare):
         rest = bare[end.end() :].lstrip()
@@ -75,7 +80,7 @@ def split(text: str) -> list[str]:
         start = end.end()
     if rest := bare[start:].strip():
         found.append(rest)
-    return [put_back(sentence, quotations) for sentence in found if sentence]
+    return [sentence for sentence in found if sentence]
 
 
 def cut_end(sentence: str) -> tuple[str, str]:

@@ -64,6 +64,7 @@ class Lively(Strict):
     together_after: Words
     together_tail: Words
     we_forms: dict[str, str]
+    interjections: Filled
 
 
 class Calm(Strict):
@@ -76,6 +77,7 @@ class Calm(Strict):
     question: Filled
     tentative: Filled
     tentative_after: Filled
+    interjections: Filled
 
 
 class Grammar(Strict):
@@ -97,6 +99,7 @@ class Grammar(Strict):
     clitics: Words
     determiners: Filled
     leads: Filled
+    perceives: Filled
     subordinators: Filled
     finite: Filled
     lowerable: Filled
@@ -159,6 +162,7 @@ class Lexicon(Strict):
         phrases += [*high.we_forms, *high.we_forms.values()]
         phrases += [*low.statement, *low.praise, *low.invitation, *low.invitation_tail, *low.question, *low.tentative]
         phrases += [word for swap in self.swaps for word in (*swap.plain, *swap.high, *swap.calm)]
+        phrases += [*high.interjections, *low.interjections]
         phrases += [*self.grammar.removable, *self.grammar.conjunctions, "a", "an"]
         return frozenset(token for phrase in phrases for token in tokens(phrase))
 

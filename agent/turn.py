@@ -163,8 +163,8 @@ class Pending:
     """The question that is open: asked, and not answered yet.
 
     ``attempts`` counts answers that were not right, ``silences`` and ``unclear`` turns without an answer. ``rung`` is the last
-    hint given; ``probed`` that a why-question followed a partial answer, ``thought`` that the robot thought aloud, ``told`` that
-    the answer was explained and asked back.
+    hint given; ``probed`` that a why-question followed a partial answer, ``thought`` that the robot thought aloud,
+    ``told`` that the answer was explained and asked back.
     """
 
     kind: PendingKind

@@ -14,6 +14,7 @@ from agent.turn import LANGUAGES, Language
 _SNOWBALL = {"en": "english", "fr": "french", "de": "german"}
 _LONGEST = 4  # words in the longest expression that counts as one ("pomme de terre")
 _ARTICLES = frozenset("a an the un une le la les l des du der die das den dem ein eine einen einem".split())
+_TENS = frozenset("vingt trente quarante cinquante soixante quatre twenty thirty forty fifty sixty seventy eighty ninety hundred cent".split())
 _ONE = {"en": frozenset({"one"}), "fr": frozenset({"un", "une"}), "de": frozenset({"ein", "eine"})}
 
 
@@ -87,6 +88,12 @@ def is_known(word: str, language: Language) -> bool:
     return folded in everyday or folded in _irregular(language) or bool(meaning(word, language).concepts)
 
 
+@lru_cache(maxsize=len(LANGUAGES))
+def _empty(language: Language) -> frozenset[str]:
+    """Words without content of their own."""
+    return frozenset().union(*(folded_words(language, name) for name in ("function", "fillers", "negators", "contrast", "because")))
+
+
 @lru_cache(maxsize=50_000)
 def _word(token: str, language: Language) -> Word:
     folded, root = fold(token, language), stem(token, language)
@@ -102,9 +109,9 @@ def _word(token: str, language: Language) -> Word:
     weight = 1.0
     if folded in folded_words(language, "particles"):
         weight = 0.6
-    elif folded in folded_words(language, "function") or folded in folded_words(language, "fillers"):
+    elif folded in _empty(language) or (not sense.concepts and _irregular(language).get(folded) in _empty(language)):
         weight = 0.0
-    elif folded in folded_words(language, "light") or len(folded) < 2:
+    elif {folded, _irregular(language).get(folded, "")} & folded_words(language, "light") or len(folded) < 2:
         weight = 0.4
     elif not own and any(folded in folded_words(other, "function") for other in LANGUAGES):
         weight = 0.0
@@ -120,8 +127,8 @@ def _with_numbers(found: Sequence[str], language: Language) -> list[str]:
     result: list[str] = []
     run: list[str] = []
     for index, token in enumerate([*found, ","]):
-        inside = bool(run) and token in {"et", "und", "and"}
-        joined = inside or (index and found[index - 1] in {"vingt", "trente", "quarante", "cinquante", "soixante", "et", "und", "twenty", "thirty"})
+        before = [part for part in found[max(0, index - 2) : index] if part not in {"et", "and"}]
+        joined = bool(before) and before[-1] in _TENS
         after = found[index + 1] if index + 1 < len(found) else ""
         if is_break(token) or (token in articles and not joined and after not in {"und", "hundert", "hundred"}):
             if run:

@@ -1,0 +1,79 @@
+"""How much of an expected answer a child's words cover, in content and in whether it is so or not so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from agent.likeness import SURE, joined, like, opposite
+from agent.turn import Language
+from agent.vocabulary import Word, read
+
+GIVEN = 0.3  # what is left of a word's weight when the question has already said it
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something a child may say, ready to be compared. ``all_given``: the question itself names everything in it."""
+
+    text: str
+    words: tuple[Word, ...]
+    weights: tuple[float, ...]
+    all_given: bool
+
+    @property
+    def total(self) -> float:
+        return sum(self.weights)
+
+
+@dataclass(frozen=True)
+class Cover:
+    """``share`` 0 to 1 of a target's weight; ``against``: said, but negated or as its contrary; ``words``: the child's words."""
+
+    share: float
+    against: bool
+    words: tuple[Word, ...]
+    weight: float
+
+
+def target(text: str, question: Sequence[Word], language: Language) -> Target:
+    """Prepare one accepted answer, key idea or misconception. Words of the question weigh less, as they are no news."""
+    words = tuple(word for word in read(text, language) if word.weight > 0)
+    if not words:  # "you and me": nothing but function words, so these are the content
+        words = tuple(replace(word, weight=0.5) for word in read(text, language) if len(word.folded) > 1 or word.folded == "i")
+    given = [any(like(asked, word, language) >= SURE for asked in question if asked.weight > 0) for word in words]
+    all_given = bool(words) and all(given)
+    weights = tuple(w.weight * (GIVEN if is_given and not all_given else 1.0) for w, is_given in zip(words, given, strict=True))
+    return Target(text, words, weights, all_given)
+
+
+def child_words(text: str, language: Language) -> tuple[Word, ...]:
+    """A child's words, and neighbouring ones run together."""
+    words = read(text, language)
+    return words + joined(words, language)
+
+
+def cover(said: Sequence[Word], wanted: Target, language: Language, polarity: bool = True) -> Cover:
+    """Compare. With ``polarity`` a negated word does not count for one that is not, and speaks against it."""
+    if not wanted.words or wanted.total == 0:
+        return Cover(0.0, False, (), 0.0)
+    gained, against, used = 0.0, False, []
+    for word, weight in zip(wanted.words, wanted.weights, strict=True):
+        best, best_word, contrary = 0.0, None, False
+        for child in said:
+            alike = like(child, word, language)
+            if polarity and alike >= SURE and child.negated != word.negated:
+                contrary = True
+            elif alike > best:
+                best, best_word = alike, child
+            elif opposite(child, word) and child.negated == word.negated:
+                contrary = True
+        if best >= SURE and best_word is not None:
+            gained += weight * best
+            used.append(best_word)
+        else:
+            if best >= 0.55 and best_word is not None:
+                gained += weight * best * 0.6
+                used.append(best_word)
+            against = against or (contrary and word.weight >= 0.6)
+    return Cover(gained / wanted.total, against, tuple(used), gained)

@@ -1,0 +1,111 @@
+"""How surely a child's word is the word that was expected: the same stem, the same meaning, the same sound, a slip."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from agent.lexicon import concepts
+from agent.normalise import fold
+from agent.phonetics import sound
+from agent.turn import Language
+from agent.vocabulary import Word, is_known
+
+SURE = 0.8  # from here on two words count as the same word
+
+
+@lru_cache(maxsize=100_000)
+def like(child: Word, wanted: Word, language: Language) -> float:
+    """0 to 1; from :data:`SURE` on it is the same word. Negation plays no part. Numbers are the same or they are not."""
+    if child.number is not None or wanted.number is not None:
+        return 1.0 if child.number == wanted.number else 0.0
+    if child.folded == wanted.folded:
+        return 1.0
+    if child.stem == wanted.stem:
+        return 0.98
+    if child.meaning.concepts & wanted.meaning.concepts:
+        return 0.92
+    return max(_compound(child, wanted, language), _slip(child, wanted, language))
+
+
+def _compound(child: Word, wanted: Word, language: Language) -> float:
+    """German writes compounds as one word: the whole with another head counts less than the part that was asked for."""
+    if language != "de":
+        return 0.0
+    longer, shorter = (child, wanted) if len(child.folded) > len(wanted.folded) else (wanted, child)
+    if len(shorter.stem) < 4 or len(longer.folded) < len(shorter.folded) + 3:
+        return 0.0
+    at_end = longer.folded.endswith(shorter.folded) or longer.stem.endswith(shorter.stem)
+    at_start = longer.folded.startswith(shorter.stem)
+    if longer is child:  # "Weinbergschnecke" for "Schnecke"; "Schneckentier"
+        return 0.9 if at_end else 0.7 if at_start else 0.0
+    return 0.6 if at_end or at_start else 0.0  # "Bogen" for "Regenbogen"
+
+
+def _slip(child: Word, wanted: Word, language: Language) -> float:
+    """The same word misspelt or misheard. A different word that children know is never a slip of the wanted one."""
+    from rapidfuzz.distance import OSA
+
+    if child.known and not wanted.meaning.concepts & child.meaning.concepts:
+        return 0.0
+    length = max(len(child.folded), len(wanted.folded))
+    if length < 3 or wanted.weight < 0.6 or not child.folded.isalpha():
+        return 0.0
+    distance = OSA.distance(child.folded, wanted.folded)
+    shape = 1 - distance / length
+    ours, theirs = sound(_letters(child), language), sound(_letters(wanted), language)
+    same_sound = ours == theirs and len(ours) >= 3
+    if same_sound and shape >= (0.4 if language == "en" else 0.3):
+        return 0.92
+    if ours == theirs and len(ours) == 2 and shape >= 0.5 and len(child.folded) >= 3:
+        return 0.85
+    allowed = 0 if length < 5 else 1 if length < 8 else 2
+    if distance <= allowed and ours[:1] == theirs[:1] and not _other_word(child, language):
+        return 0.88
+    close = OSA.distance(ours, theirs)
+    if min(len(ours), len(theirs)) >= 4 and close <= 1 and ours[:1] == theirs[:1] and shape >= 0.6:
+        return 0.84
+    return 0.0
+
+
+def _letters(word: Word) -> str:
+    return word.text.replace(" ", "")
+
+
+def _other_word(child: Word, language: Language) -> bool:
+    return is_known(child.text, language)
+
+
+@lru_cache(maxsize=1)
+def _opposites() -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for one, other in concepts().opposites:
+        found.setdefault(one, set()).add(other)
+        found.setdefault(other, set()).add(one)
+    return {name: frozenset(others) for name, others in found.items()}
+
+
+def opposite(child: Word, wanted: Word) -> bool:
+    """Whether one word means the contrary of the other (up, down)."""
+    if child.meaning.concepts & wanted.meaning.concepts:
+        return False
+    table = _opposites()
+    return any(table.get(name, frozenset()) & child.meaning.concepts for name in wanted.meaning.concepts)
+
+
+def joined(words: tuple[Word, ...], language: Language) -> tuple[Word, ...]:
+    """Neighbouring words run together ("rain bow", "regen bogen"), for recognisers that split what belongs together."""
+    from agent.vocabulary import read
+
+    found: list[Word] = []
+    for one, other in zip(words, words[1:], strict=False):
+        if one.clause != other.clause or one.number is not None or other.number is not None:
+            continue
+        text = one.text.replace(" ", "") + other.text.replace(" ", "")
+        whole = read(text, language)
+        if len(whole) == 1 and len(fold(text, language)) >= 6:
+            single = whole[0]
+            found.append(
+                Word(text, single.folded, single.stem, 1.0, single.meaning, single.own, False if not single.own else single.known,
+                     negated=one.negated or other.negated, clause=one.clause)
+            )
+    return tuple(found)

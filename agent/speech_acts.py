@@ -1,0 +1,98 @@
+"""What a child does with its words when it does not answer: stop, "don't know", a question of its own, other talk."""
+
+from __future__ import annotations
+
+import re
+
+from agent.normalise import folded_words, pattern, plain, tokens
+from agent.turn import LANGUAGES, Language
+
+
+def _within(text: str, language: Language) -> str:
+    """The text without polite words around it."""
+    lead, tail = folded_words(language, "lead"), folded_words(language, "tail")
+    words = text.split()
+    while len(words) > 1 and words[0] in lead:
+        words = words[1:]
+    while len(words) > 1 and words[-1] in tail:
+        words = words[:-1]
+    return " ".join(words)
+
+
+def wants_to_stop(text: str, language: Language, firm: bool = False) -> bool:
+    """"Stop", in any of the three languages. ``firm``: only a whole sentence counts, because "stop" could be the answer."""
+    for other in (language, *(name for name in LANGUAGES if name != language)):
+        said = plain(text, other)
+        if pattern(other, "stop_anywhere").search(said):
+            return True
+        whole = pattern(other, "stop_whole")
+        if not firm and (whole.fullmatch(_within(said, other)) or whole.fullmatch(said)):
+            return True
+    return False
+
+
+def without_dont_know(text: str, language: Language) -> tuple[bool, str]:
+    """Whether the child says that it does not know, and what else it says (folded)."""
+    said = plain(text, language)
+    known = pattern(language, "dont_know")
+    within = _within(said, language)
+    found = known.search(said) or known.search(within)
+    if not found:
+        return False, said
+    return True, f"{known.sub(' , ', said if known.search(said) else within)}"
+
+
+def asks(text: str, language: Language) -> bool:
+    """Whether the child asks something of its own rather than answering with a rising voice ("is it the snail?")."""
+    said = _within(plain(text, language), language)
+    if not said:
+        return False
+    if re.match(pattern(language, "hesitant").pattern, said) and not pattern(language, "asks_anywhere").search(said):
+        return len(said.split()) > 8
+    if pattern(language, "asks_start").match(said) or pattern(language, "asks_anywhere").search(said):
+        return True
+    marked = "?" in text
+    return marked and len(said.split()) >= 4 and not _only_names_something(text, language)
+
+
+def _only_names_something(text: str, language: Language) -> bool:
+    """A few words after an article, or after "because": an answer said with doubt."""
+    words = plain(text, language).split()
+    because = folded_words(language, "because")
+    return words[0] in because or len(words) <= 6
+
+
+def hesitates(text: str, language: Language) -> bool:
+    """An answer in the form of a question: "is it …"."""
+    return bool(pattern(language, "hesitant").match(_within(plain(text, language), language)))
+
+
+def talks_of_own_life(text: str, language: Language) -> bool:
+    """Words about the child's own day or wishes, or other things children bring up in the middle of a story."""
+    said = _within(plain(text, language), language)
+    return bool(pattern(language, "off_topic").search(said))
+
+
+def is_empty_talk(text: str, language: Language) -> bool:
+    """Nothing but fillers ("um", "..."), or nothing at all."""
+    return not plain(text, language)
+
+
+_VOWEL = re.compile(r"[aeiouyäöüàâéèêëîïôûùœ]")
+_CLUSTER = re.compile(r"[bcdfghjklmnpqrstvwxz]{5,}")
+_BABBLE = re.compile(r"(\w{1,3})\1{2,}|(.)\2{3,}")
+
+
+def is_gibberish(token: str) -> bool:
+    """A word nobody could mean: no vowel, five consonants at once (German "Schrift" apart), or babble ("blablabla")."""
+    if token.isdigit() or len(token) < 2:
+        return False
+    if _BABBLE.fullmatch(token) or _BABBLE.search(token):
+        return True
+    soft = token.replace("sch", "s").replace("ch", "k").replace("ngst", "ns")
+    return (len(token) >= 3 and not _VOWEL.search(token)) or bool(_CLUSTER.search(soft)) or bool(re.search(r"[qxj][^aeiouyäöüéèê\W]|[^aeiouyn]j[^aeiouäöü]|sdf|dfg|kjh|qwe|^[^aeiouyäöü]{4,}", soft))
+
+
+def words_of(text: str, language: Language) -> list[str]:
+    """The spoken words, lower case, without punctuation."""
+    return [token for token in tokens(text, language) if token.isalnum()]
