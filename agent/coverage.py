@@ -28,11 +28,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Cover:
-    """``share`` 0 to 1 of a target's weight; ``against``: said, but negated or as its contrary; ``words``: the child's words."""
+    """``share`` 0 to 1 of a target's weight; ``against``: said, but negated or as its contrary; ``pairs``: the
+    child's words with the wanted ones they stand for; ``weight``: the weight that was covered."""
 
     share: float
     against: bool
-    words: tuple[Word, ...]
+    pairs: tuple[tuple[Word, Word], ...]
     weight: float
 
 
@@ -70,10 +71,10 @@ def cover(said: Sequence[Word], wanted: Target, language: Language, polarity: bo
                 contrary = True
         if best >= SURE and best_word is not None:
             gained += weight * best
-            used.append(best_word)
+            used.append((best_word, word))
         else:
             if best >= 0.55 and best_word is not None:
                 gained += weight * best * 0.6
-                used.append(best_word)
+                used.append((best_word, word))
             against = against or (contrary and word.weight >= 0.6)
     return Cover(gained / wanted.total, against, tuple(used), gained)

@@ -167,10 +167,12 @@ class _One:
             self._try("swap", moves.swapped(self.body, row, self.lively, self.words, self.draws.picker("swap")))
 
     def _open(self, kind: moves.Kind) -> None:
-        """One opener, if there is none yet. A sentence with a negation is no occasion for a cheer."""
+        """One opener, if there is none yet; none before a negation, and one tentative word is enough."""
         if moves.opened(self.body, self.words) or moves.tailed(self.body, self.words):
             return
-        if self.lively and kind in ("statement", "praise") and moves.negated(self.body, self.words):
+        if kind in ("statement", "praise") and moves.negated(self.body, self.words):
+            return
+        if kind == "question" and not self.lively and moves.has(self.body, self.words.markers.tentatives):
             return
         manner = self.words.high if self.lively else self.words.low
         openers = {"statement": manner.statement, "praise": manner.praise, "invitation": manner.invitation, "question": manner.question}

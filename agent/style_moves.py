@@ -74,7 +74,7 @@ def without_interjection(body: str, interjections: Iterable[str]) -> str | None:
 def with_opener(body: str, phrase: str, words: Lexicon) -> str | None:
     """Put an opener in front. None where the first word might be a name, so that its capital cannot be lowered."""
     match = _WORD.match(plain(body))
-    if match is None or tokens(phrase)[0] == tokens(body)[0]:
+    if match is None or tokens(body)[0] in tokens(phrase):
         return None
     keeps_capital = words.language == "de" and phrase.endswith(":")
     first = match[0].split("'")[0]

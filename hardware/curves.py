@@ -12,14 +12,14 @@ from hardware.workspace import Rows
 
 def smooth(u: Rows) -> Rows:
     """From 0 to 1 as ``u`` goes from 0 to 1: the minimum-jerk step (Flash & Hogan 1985), flat outside."""
-    u = np.clip(u, 0.0, 1.0)
+    u = np.minimum(np.maximum(u, 0.0), 1.0)  # np.clip takes three times as long on short rows
     step: Rows = u**3 * (10 + u * (6 * u - 15))
     return step
 
 
 def bump(u: Rows) -> Rows:
     """From 0 up to 1 (at ``u`` = 0.5) and back, with no velocity and no acceleration at both ends."""
-    u = np.clip(u, 0.0, 1.0)
+    u = np.minimum(np.maximum(u, 0.0), 1.0)
     hill: Rows = 64 * (u * (1 - u)) ** 3
     return hill
 
@@ -38,7 +38,7 @@ class Settle:
     velocity: Rows
 
     def at(self, times: Rows) -> Rows:
-        u = np.clip((times - self.start) / self.duration, 0.0, 1.0)[:, None]
+        u = np.minimum(np.maximum((times - self.start) / self.duration, 0.0), 1.0)[:, None]
         rows: Rows = self.offset * (1 - u**3 * (10 + u * (6 * u - 15)))
         rows += self.velocity * self.duration * (u - u**3 * (6 + u * (3 * u - 8)))
         return rows
@@ -76,7 +76,7 @@ class Track:
 
     def at(self, times: Rows) -> Rows:
         """The rows at ``times``, in seconds from the start; before and after it stays where it begins and ends."""
-        inside = np.clip(times, 0.0, self.duration)
+        inside = np.minimum(np.maximum(times, 0.0), self.duration)
         piece = np.searchsorted(self.times[1:-1], inside, side="right")
         u = ((inside - self.times[piece]) / self._spans[piece])[:, None]
         zero, one, three, four, five = self._terms[:, piece]

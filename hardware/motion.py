@@ -22,7 +22,6 @@ import math
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import astuple
 from typing import Protocol
 
 import numpy as np
@@ -232,7 +231,7 @@ class Motion:
             self._settles.append(Settle(now, within, was - is_, was_going - is_going))
 
     def _usable(self, style: MotionStyle) -> bool:
-        numbers = [value for value in astuple(style) if not isinstance(value, str)]
+        numbers = (style.amplitude, style.velocity, style.beats, style.aversion, style.breathing)
         usable = style.antennas in ANTENNA_SIZE and all(math.isfinite(value) for value in numbers)
         if not usable:
             self._say(f"a way of moving that is none was ignored: {style}")

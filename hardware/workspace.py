@@ -56,10 +56,11 @@ _MOTORS = np.array(  # where each motor sits, in the body's frame
 )
 _SHAFTS = np.array([[-0.5, -0.866025, 0.0], [-0.5, -0.866025, 0.0], [1.0, 0.0, 0.0]])
 _SHAFTS = np.vstack([_SHAFTS, _SHAFTS[::-1] * [1.0, -1.0, 1.0]])  # the axis each arm turns about
-_SLACK = 2e-7  # square metres kept from a stretched leg, where rounding could decide
+_SLACK = 5e-7  # m⁴ kept from a stretched leg, where rounding could decide
 
 # Around neutral everything fits, and most of a session happens there: such rows need no geometry.
-_EASY = np.array([14.0, 14.0, 30.0, 5.0, 5.0, 5.0])
+_EASY_HIGH = np.array([16.0, 18.0, 36.0, 9.0, 9.0, 6.0])
+_EASY_LOW = np.array([-16.0, -18.0, -36.0, -9.0, -9.0, -28.0])
 
 
 def as_row(pose: Pose) -> Rows:
@@ -74,8 +75,14 @@ def reachable(rows: Rows) -> NDArray[np.bool_]:
     """For each row, whether the robot can take that pose. A row with NaN or infinity cannot be taken."""
     rows = np.atleast_2d(rows)
     turn = rows[:, 2] - rows[:, 8]
+    low, high = rows.min(axis=0, initial=0.0), rows.max(axis=0, initial=0.0)
+    low[2], high[2] = turn.min(initial=0.0), turn.max(initial=0.0)
+    if (low[:6] >= _EASY_LOW).all() and (high[:6] <= _EASY_HIGH).all() and (low >= LOW).all() and (high <= HIGH).all():
+        return np.ones(len(rows), dtype=bool)  # the whole batch at once, as nearly always
     fits: NDArray[np.bool_] = ((rows >= LOW) & (rows <= HIGH)).all(axis=1) & (np.abs(turn) <= HEAD_TURN)
-    hard = fits & ((np.abs(rows[:, :6]) > _EASY).any(axis=1) | (np.abs(turn) > _EASY[2]))
+    head = rows[:, :6].copy()
+    head[:, 2] = turn
+    hard = fits & ((head > _EASY_HIGH) | (head < _EASY_LOW)).any(axis=1)
     if hard.any():
         fits[hard] = _legs_span(rows[hard], turn[hard])
     return fits

@@ -65,7 +65,7 @@ class Checker:
             self._prompt(beat, prompt)
 
     def _prompt(self, beat: Beat, prompt: Prompt) -> None:
-        place = ["beats", beat.id, "prompts", prompt.shape.id]
+        place: list[int | str] = ["beats", beat.id, "prompts", prompt.shape.id]
         part = prompt.words
         for band in BANDS:
             self._lines([*place, "ask"], [part.ask[band]], band, question=True)
@@ -105,11 +105,13 @@ class Checker:
             gesture, text = split_mark(line)
             if gesture and self.gestures and gesture not in self.gestures:
                 self.say(place, f"unknown gesture “{gesture}”; they are in hardware/gestures.toml")
-            if not re.search(r"[.!?…][»”\"“]?$", text):
+            if not re.search(r"[.!?…]\s?[»”\"“]?$", text):
                 self.say(place, f"“{text}” does not end like a sentence")
             longest = measure(text, self.story.language).longest_sentence
             if longest > LIMITS[band].longest_sentence:
-                self.say(place, f"a sentence of {longest} words for ages {band}; at most {LIMITS[band].longest_sentence}: “{text}”")
+                self.say(
+                    place, f"a sentence of {longest} words for ages {band}; at most {LIMITS[band].longest_sentence}: “{text}”"
+                )
             if question and not re.search(r"[?…]\s?[»”\"“]?$", text):
                 self.say(place, f"“{text}” does not end in a question")
             if text.count("?") > 1:

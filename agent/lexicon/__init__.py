@@ -43,7 +43,8 @@ class Manner(Strict):
     ``function`` words carry no content, ``light`` words little; ``particles`` are small words that do carry some
     (up, down). ``contrast`` words end the reach of a negation. ``lead`` and ``tail`` may surround "stop" or "don't know".
     ``whole`` patterns must fit everything that was said, ``anywhere`` patterns a part, ``start`` patterns the beginning.
-    ``irregular`` maps a basic form to the forms a stemmer cannot reach, children's own ones included.
+    ``correction`` takes back what came before it. ``frames`` in a question address the child only in form ("do you think"),
+    ``address`` words do so in earnest. ``irregular`` maps a basic form to the forms a stemmer cannot reach, children's own ones included.
     """
 
     fillers: WordSet
@@ -69,6 +70,9 @@ class Manner(Strict):
     hesitant: Pattern
     off_topic: Patterns
     own_life: WordSet
+    correction: Patterns
+    frames: Patterns
+    address: WordSet
     noise: Patterns
     rude: WordSet
     irregular: dict[str, WordSet]

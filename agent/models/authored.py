@@ -1,7 +1,7 @@
 """The tenant without a model: ranks strategies by a small policy and leaves the wording to the authored lines.
 
-The policy is additive: every strategy starts from a base score, and each fact of the state adds or takes away. Scores are turned
-into log-probabilities. It is the teacher that later adapters learn from, so it reads only what a prompt says.
+The policy is additive: every strategy starts from a base score, and each fact of the state adds or takes away. Scores
+are turned into log-probabilities. It is the teacher that later adapters learn from, so it reads only what a prompt says.
 """
 
 from __future__ import annotations

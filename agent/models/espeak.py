@@ -1,6 +1,7 @@
 """espeak-ng through ctypes: the voice that is always there, in three languages, a millisecond after it is asked.
 
-Library and data come with the ``espeakng-loader`` wheel. espeak-ng keeps its state in globals, so one lock guards every call; a sentence is
+Library and data come with the ``espeakng-loader`` wheel. espeak-ng keeps its state in globals, so one lock guards every
+call; a sentence is
 synthesised in a short-lived thread that hands over each piece as it is made, and stops when nobody wants more.
 """
 
@@ -119,7 +120,7 @@ class Espeak:
                     begin = events[index].text_position - 1
                     words.append(Word(begin, begin + events[index].length, events[index].audio_position / 1000))
                 index += 1
-            if samples and count or words:
+            if (samples and count) or words:
                 heard = np.ctypeslib.as_array(samples, (count,)).copy() if samples and count else np.zeros(0, np.int16)
                 pieces.put(Sound(heard, tuple(words)))
             return int(cancelled.is_set())

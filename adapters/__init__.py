@@ -1,0 +1,1 @@
+"""LoRA adapters: their data, recipes, training and catalogue."""

@@ -1,0 +1,201 @@
+"""The answer to a question in the child's words, weighed against what the story accepts: right, part of it, or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from agent.coverage import Cover, Target, child_words, cover, target
+from agent.likeness import SURE, like
+from agent.normalise import folded_words, pattern, plain
+from agent.turn import Language
+from agent.vocabulary import Word, read
+
+RIGHT = 0.65  # share of an accepted answer's weight from which on it was given
+VAGUE = 0.34  # from here on it was given in part
+_NO_THINGS = frozenset({"action", "quality", "position", "feeling", "kinds"})
+
+Sort = Literal["correct", "partial", "wrong", "none"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An expectation, read once. ``polarity`` is off when the question itself is negated ("what did it not have?")."""
+
+    language: Language
+    question: tuple[Word, ...]
+    accepted: tuple[Target, ...]
+    ideas: tuple[Target, ...]
+    misconceptions: tuple[tuple[Target, ...], ...]
+    names: tuple[Target, ...]
+    polarity: bool
+    numbers: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """``none``: nothing in the words bears on the question. ``pairs`` are the words that decided, with the expected ones."""
+
+    sort: Sort
+    score: float = 0.0
+    matched: str = ""
+    pairs: tuple[tuple[Word, Word], ...] = ()
+    misconception: int | None = None
+    reason: str = ""
+
+
+@lru_cache(maxsize=512)
+def prepare(
+    language: Language,
+    question: str,
+    accepted: tuple[str, ...],
+    ideas: tuple[str, ...],
+    misconceptions: tuple[tuple[str, ...], ...],
+    names: tuple[str, ...],
+) -> Prepared:
+    """Read everything once; a session asks each question several times."""
+    asked = read(question, language)
+    targets = tuple(target(text, asked, language) for text in accepted)
+    numbers = [[word.number for word in item.words if word.number is not None] for item in targets]
+    single = all(len(found) == 1 for found in numbers)
+    return Prepared(
+        language,
+        asked,
+        targets,
+        tuple(target(text, asked, language) for text in ideas),
+        tuple(tuple(target(text, asked, language) for text in ways) for ways in misconceptions),
+        tuple(target(text, (), language) for text in names),
+        not any(word.negated for word in asked),
+        frozenset(found[0] for found in numbers if found[0] is not None) if numbers and single else frozenset(),
+    )
+
+
+def weigh(text: str, expected: Prepared) -> Weighed:
+    """Weigh one utterance. What a child takes back ("a frog, no wait, a snail") does not count."""
+    text = _corrected(text, expected.language)
+    said = child_words(text, expected.language)
+    if expected.numbers:
+        counted = _weigh_number(said, expected, text)
+        if counted:
+            return counted
+    covers = [(cover(said, item, expected.language, expected.polarity), item) for item in expected.accepted]
+    best, item = max(covers, key=lambda pair: (pair[0].share - pair[0].against, pair[0].weight), default=(Cover(0.0, False, (), 0.0), None))
+    wrong, index = _misconception(said, expected)
+    ideas = [(cover(said, idea, expected.language, expected.polarity), idea) for idea in expected.ideas]
+    needed = [pair for pair in ideas if not pair[1].all_given] or ideas
+    covered = [pair for pair in needed if pair[0].share >= RIGHT and not pair[0].against]
+    against = any(pair[0].against for pair in needed) or best.against
+    right = best.share >= RIGHT and not best.against
+    complete = bool(needed) and len(covered) == len(needed) and not best.against
+    score = round(min(1.0, max(best.share, len(covered) / len(needed) if needed else 0.0)), 3)
+    name = item.text if item else ""
+    if wrong and wrong.share >= RIGHT and not wrong.against:
+        stronger = wrong.weight > best.weight + 0.3 if right or complete else not _part_of_answer(wrong, expected)
+        if stronger and not (right and _exact(said, best)):
+            return Weighed("wrong", score, _first_text(expected, index), wrong.pairs, index, "a known misconception")
+    if right or complete:
+        pairs = best.pairs if right else tuple(pair for found, _ in covered for pair in found.pairs)
+        if _offers_another(said, pairs, expected, text):
+            return Weighed("partial", score, name, pairs, reason="says it as one of two possibilities")
+        return Weighed("correct", max(score, RIGHT), name if right else covered[0][1].text, pairs, reason="matches an accepted answer" if right else "holds every key idea")
+    if covered and not against:
+        return Weighed("partial", score, covered[0][1].text, tuple(pair for found, _ in covered for pair in found.pairs), reason="holds some of the key ideas")
+    if against:
+        return Weighed("wrong", 0.0, name, (), reason="says the contrary")
+    if best.share >= VAGUE and any(word.weight >= 0.6 for _, word in best.pairs) and not _only_given(best, expected):
+        return Weighed("partial", score, name, best.pairs, reason="holds a piece of an accepted answer")
+    if vague := _kind_of(said, expected):
+        return Weighed("partial", max(score, 0.3), name, ((vague, vague),), reason="names only the kind of thing")
+    if wrong and wrong.share >= 0.5 and not wrong.against:
+        return Weighed("wrong", score, _first_text(expected, index), wrong.pairs, index, "close to a known misconception")
+    return Weighed("none", score)
+
+
+def _corrected(text: str, language: Language) -> str:
+    said = plain(text, language)
+    parts = pattern(language, "correction").split(said)
+    last = str(parts[-1] or "").strip()
+    return last if len(parts) > 1 and any(word.weight > 0 for word in read(last, language)) else text
+
+
+def _weigh_number(said: Sequence[Word], expected: Prepared, text: str) -> Weighed | None:
+    """Where a number is asked for, only the number counts; 11 is never close to 12. None if no number was said."""
+    because = folded_words(expected.language, "because")
+    asked = {word.number for word in expected.question if word.number is not None}
+    spoken: list[Word] = []
+    for word in said:
+        if word.folded in because and spoken:
+            break
+        if word.number is not None:
+            spoken.append(word)
+    if len(spoken) > 1:
+        spoken = [word for word in spoken if word.number not in asked or word.number in expected.numbers] or spoken
+    if not spoken:
+        return None
+    last = spoken[-1]
+    right = last.number in expected.numbers
+    name = next((item.text for item in expected.accepted if any(word.number == last.number for word in item.words)), "")
+    if last.negated and expected.polarity:
+        return Weighed("wrong", 0.0, reason="says that it is not this number")
+    alternatives = plain(text, expected.language).split()
+    if any(word in {"or", "ou", "oder"} for word in alternatives) and len({word.number for word in spoken}) > 1:
+        either = any(word.number in expected.numbers for word in spoken)
+        return Weighed("partial" if either else "wrong", 0.5 if either else 0.0, name, reason="says two numbers")
+    if right:
+        return Weighed("correct", 1.0, name, ((last, last),), reason="the right number")
+    _, index = _misconception(said, expected)
+    return Weighed("wrong", 0.0, "", ((last, last),), index, "another number")
+
+
+def _misconception(said: Sequence[Word], expected: Prepared) -> tuple[Cover | None, int | None]:
+    best: Cover | None = None
+    index: int | None = None
+    for number, ways in enumerate(expected.misconceptions):
+        for way in ways:
+            found = cover(said, way, expected.language, expected.polarity)
+            if found.share >= 0.5 and not found.against and (best is None or (found.share, found.weight) > (best.share, best.weight)):
+                best, index = found, number
+    return best, index
+
+
+def _first_text(expected: Prepared, index: int | None) -> str:
+    return expected.misconceptions[index][0].text if index is not None and expected.misconceptions[index] else ""
+
+
+def _part_of_answer(wrong: Cover, expected: Prepared) -> bool:
+    """The misconception says no more than a piece of the right answer ("only rain" where it is rain and sun)."""
+    wanted = [word for idea in (*expected.ideas, *expected.accepted) for word in idea.words]
+    return all(any(like(child, word, expected.language) >= SURE for word in wanted) for child, _ in wrong.pairs)
+
+
+def _exact(said: Sequence[Word], best: Cover) -> bool:
+    """Every word with content belongs to the accepted answer."""
+    used = {child for child, _ in best.pairs}
+    return all(word in used for word in said if word.weight >= 0.6 and " " not in word.text)
+
+
+def _offers_another(said: Sequence[Word], pairs: Sequence[tuple[Word, Word]], expected: Prepared, text: str) -> bool:
+    """ "A snail or a frog": one right, another of its kind beside it."""
+    if not {"or", "ou", "oder"} & set(plain(text, expected.language).split()):
+        return False
+    tables = {table for _, word in pairs for table in word.meaning.tables} - _NO_THINGS
+    wanted = [word for item in expected.accepted for word in item.words] + list(expected.question)
+    others = [word for word in said if word.weight > 0 and not word.negated and word.meaning.tables & tables]
+    return any(not any(like(word, known, expected.language) >= SURE for known in wanted) for word in others)
+
+
+def _only_given(best: Cover, expected: Prepared) -> bool:
+    """Only words that the question has already said."""
+    return all(any(like(child, word, expected.language) >= SURE for word in expected.question if word.weight > 0) for child, _ in best.pairs)
+
+
+def _kind_of(said: Sequence[Word], expected: Prepared) -> Word | None:
+    """A general word for what was expected: "an animal" for the snail."""
+    tables = {table for item in expected.accepted for word in item.words for table in word.meaning.tables}
+    asked = {name for word in expected.question for name in word.meaning.concepts}
+    others = [word for word in said if word.weight >= 0.6 and word.meaning.tables & tables and "kinds" not in word.meaning.tables]
+    if others:
+        return None
+    return next((word for word in said if "kinds" in word.meaning.tables and word.meaning.concepts & tables - asked and not word.negated), None)
