@@ -7,7 +7,7 @@ antenna (0 is straight up, positive leans outwards on its own side) and the body
 The head stands on six legs, each a motor arm of 40 mm and a rod of 85 mm. A pose can be reached exactly when every rod can
 span the distance from its arm to its joint on the head, which is what couples the axes with z: at z = +20 mm little more than
 8 degrees of roll are left. The geometry is that of the robot's public description (kinematics_data.json of its SDK, 1.12);
-between pitch -50 and +50 degrees the answer is that of the SDK's own inverse kinematics.
+within the limits below the answer is that of the SDK's own inverse kinematics.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Rows = NDArray[np.float64]
 AXES = ("roll", "pitch", "yaw", "x", "y", "z", "left", "right", "body")
 UNITS = ("deg", "deg", "deg", "mm", "mm", "mm", "deg", "deg", "deg")
 
-LOW = np.array([-51.0, -50.0, -225.0, -62.0, -54.0, -55.0, -170.0, -170.0, -160.0])
-HIGH = np.array([51.0, 50.0, 225.0, 52.0, 54.0, 24.0, 170.0, 170.0, 160.0])
-HEAD_TURN = 65.0
+LOW = np.array([-51.0, -45.0, -220.0, -62.0, -54.0, -55.0, -170.0, -170.0, -160.0])
+HIGH = np.array([51.0, 45.0, 220.0, 52.0, 54.0, 24.0, 170.0, 170.0, 160.0])
+HEAD_TURN = 60.0
 """How far, in degrees, the head may turn from where the body points."""
 
 SPEED = np.array([240.0, 240.0, 240.0, 250.0, 250.0, 250.0, 600.0, 600.0, 120.0])
