@@ -72,10 +72,13 @@ def prepare(
     )
 
 
-def weigh(text: str, expected: Prepared) -> Weighed:
-    """Weigh one utterance. What a child takes back ("a frog, no wait, a snail") does not count."""
-    text = _corrected(text, expected.language)
-    said = child_words(text, expected.language)
+def weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
+    """Weigh one utterance in the language ``spoken``; words that mean the same match across languages.
+
+    What a child takes back ("a frog, no wait, a snail") does not count.
+    """
+    text = _corrected(text, spoken)
+    said = child_words(text, spoken)
     if expected.numbers:
         counted = _weigh_number(said, expected, text)
         if counted:

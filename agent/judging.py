@@ -128,8 +128,13 @@ def _as_verdict(weighed: Weighed) -> Verdict:
     return "correct" if weighed.sort == "correct" else "partial" if weighed.sort == "partial" else "wrong"
 
 
+_ORDER = ("correct", "partial", "wrong", "none")
+
+
 def _best(text: str, ready: Prepared, heard: Heard) -> Weighed:
-    return weigh(text, ready)
+    """The kinder of two readings when another language than the story's was spoken."""
+    readings = [weigh(text, ready, language) for language in dict.fromkeys((ready.language, heard.language))]
+    return min(readings, key=lambda weighed: (_ORDER.index(weighed.sort), -weighed.score))
 
 
 def _choice(text: str, expected: Expectation) -> str:
@@ -212,6 +217,9 @@ def _other_talk(text: str, expected: Expectation, ready: Prepared, language: Lan
     asked = [word for word in ready.question if word.weight > 0]
     if not near and expected.answer != "open" and _statement_elsewhere(said, content, [*story, *asked], ready, language):
         return "off_topic", "a statement about something else"
+    tables = {table for word in story for table in word.meaning.tables} - _WORDS_ONLY
+    if language != expected.language and not any(word.meaning.tables & tables for word in content):
+        return "not_understood", "an answer in another language"
     return "wrong", "another answer"
 
 
@@ -259,7 +267,7 @@ def _echo(weighed: Weighed, text: str, expected: Expectation) -> str:
     if not usable:
         return ""
     child, wanted = max(usable, key=lambda pair: (bool(pair[0].meaning.tables - _WORDS_ONLY), len(pair[0].folded)))
-    same = child.stem == wanted.stem or child.own
+    same = child.folded == wanted.folded or child.own
     return _spelt(child.text if same else wanted.text, child, expected)
 
 

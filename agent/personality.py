@@ -189,4 +189,4 @@ def _at_level(level: int, folder: Path) -> Profile:
 
 
 def _between(low: float, high: float, share: float) -> float:
-    return low + (high - low) * share
+    return round(low + (high - low) * share, 6)

@@ -9,6 +9,7 @@ write tries again.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -29,12 +30,12 @@ class FolderProblem(Exception):
 def new_folder(data: Path, clock: Clock, participant: str) -> Path:
     """Make a folder of its own for one session; never an existing one."""
     name = f"{clock.utc():%Y%m%d-%H%M%S}-{participant}-{secrets.token_hex(2)}"
+    folder = data / name
     try:
         data.mkdir(parents=True, exist_ok=True)
-        folder = data / name
+        if folder.exists():
+            return new_folder(data, clock, participant)
         folder.mkdir()
-    except FileExistsError:
-        return new_folder(data, clock, participant)
     except OSError as error:
         raise FolderProblem(f"{data}: {error.strerror}. Choose a folder that can be written to with --data DIR.") from None
     return folder
@@ -137,11 +138,7 @@ class Record:
     def _push(self) -> None:
         try:
             while self._waiting:
-                line = self._waiting[0].encode()
-                start = self._file.seek(0, os.SEEK_END)
-                if self._file.write(line) != len(line):
-                    self._file.truncate(start)  # half a line would spoil the log
-                    raise OSError(28, "No space left on device")
+                self._put(self._waiting[0].encode())
                 self._waiting.pop(0)
             if self.durable:
                 os.fsync(self._file.fileno())
@@ -153,6 +150,16 @@ class Record:
             if self._failed:
                 self.notice("The log can be written again; nothing was lost.")
             self._failed = False
+
+    def _put(self, line: bytes) -> None:
+        """One whole line or none of it: a full disk may take half a line, which would spoil the log."""
+        start = self._file.seek(0, os.SEEK_END)
+        try:
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            self._file.truncate(start)
+            raise
 
 
 def last_row(path: Path) -> tuple[int, float]:

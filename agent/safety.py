@@ -53,13 +53,15 @@ class _Strict(BaseModel):
 class Topic(_Strict):
     """Something that is not to be talked about: who may not say it, what follows, and how it is said.
 
-    ``bands`` are the age bands it counts for; ``unless`` are patterns that are harmless for this topic alone.
+    ``bands`` are the age bands it counts for; ``unless`` are patterns that are harmless for this topic alone. With
+    ``quoted = false`` a character of a story may say it: what stands in quotation marks is not looked at.
     """
 
     category: Annotated[str, Field(min_length=1)]
     who: Literal["child", "robot", "both"]
     call: Call
     bands: tuple[Band, ...] = BANDS
+    quoted: bool = True
     says: Lines
     unless: tuple[str, ...] = ()
 
@@ -218,6 +220,9 @@ def _alternatives(options: tuple[str, ...], language: Language) -> str:
 
     done = []
     for option in options:
+        if option == "^":
+            done.append(r"\.")
+            continue
         # Class names are put aside while words are folded.
         parts = _CLASS.split(option)
         texts = [fold_literals(part, language).replace("*", "[a-z0-9]*") for part in parts[::2]]
@@ -249,19 +254,21 @@ def _rules(language: Language, who: Who) -> _Rules:
 
 def find(text: str, language: Language, who: Who, band: Band = "6-7", allowed: str = "") -> Found | None:
     """The gravest topic of a text, or None. What stands word for word in ``allowed`` is not looked at."""
-    return find_folded(fold(text, language), language, who, band, fold(allowed, language) if allowed else "")
-
-
-def find_folded(folded: str, language: Language, who: Who, band: Band = "6-7", allowed: str = "") -> Found | None:
-    """:func:`find` for texts that :func:`fold` has folded already."""
     rules = _rules(language, who)
-    plain = rules.harmless.sub(" _", folded)
+    plain = rules.harmless.sub(" _", fold(text, language))
+    told = _SPEECH.sub(" ", text)
+    narrated = plain
+    if told != text and len(_SPOKEN.findall(told)) > 1:
+        narrated = rules.harmless.sub(" _", fold(told, language))
+    authored = fold(allowed, language) if allowed else ""
     for rule in rules.rules:
         if band not in rule.topic.bands:
             continue
-        looked_at = rule.unless.sub(" _", plain) if rule.unless else plain
+        looked_at = plain if rule.topic.quoted else narrated
+        if rule.unless:
+            looked_at = rule.unless.sub(" _", looked_at)
         for match in rule.says.finditer(looked_at):
-            if allowed and f"{match[0]} " in allowed:
+            if authored and f"{match[0]} " in authored:
                 continue
             topic = rule.topic
             return Found(topic.category, topic.call, _which(topic.says, match[0], language), match[0].strip(" ."))
@@ -276,6 +283,7 @@ def _which(patterns: tuple[str, ...], words: str, language: Language) -> str:
     return ""
 
 
+_SPEECH = re.compile(r"«[^»]*»|“[^”]*”|„[^“”]*[“”]|\"[^\"]*\"")
 _QUOTED = re.compile(r"«[^»]{1,40}»|“[^”]{1,40}”|„[^“”]{1,40}[“”]|\"[^\"]{1,40}\"|‘[^’]{1,40}’")
 _SPOKEN = re.compile(r"[^\W\d_]+(?:['’](?=[^\W\d_]))?")
 

@@ -90,7 +90,7 @@ def is_gibberish(token: str) -> bool:
     if _BABBLE.fullmatch(token) or _BABBLE.search(token):
         return True
     soft = token.replace("sch", "s").replace("ch", "k").replace("ngst", "ns")
-    return (len(token) >= 3 and not _VOWEL.search(token)) or bool(_CLUSTER.search(soft)) or bool(re.search(r"[qxj][^aeiouyäöüéèê\W]|[^aeiouyn]j[^aeiouäöü]|sdf|dfg|kjh|qwe|^[^aeiouyäöü]{4,}", soft))
+    return (len(token) >= 3 and not _VOWEL.search(token)) or bool(_CLUSTER.search(soft)) or bool(re.search(r"[qxj][^aeiouyäöüéèê\W]|[^aeiouyn]j(?![aeiouyäöü])|sdf|dfg|kjh|qwe|^[^aeiouyäöü]{4,}", soft))
 
 
 def words_of(text: str, language: Language) -> list[str]:

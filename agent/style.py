@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from agent import style_clauses as clauses
 from agent import style_moves as moves
 from agent.style_text import NARROW, count_words, cut_end, put_back, set_aside, split_bare, tokens, typography
 from agent.style_words import Lexicon, lexicon
@@ -25,8 +26,8 @@ Role = Literal["tell", "talk", "ask"]
 
 # How often a move is made at level 1 or 9, where the sentence allows it; in between it grows linearly from 0 at 5.
 SHARE = {
-    "exclaim": 0.36,  # statements, praise, invitations; with questions and sober sentences between them 25-35 % of all
-    "exclaim_tell": 0.30,
+    "exclaim": 0.43,  # statements, praise, invitations; with questions and sober sentences between them 25-35 % of all
+    "exclaim_tell": 0.37,
     "keep_exclamation": 0.5,  # of the "!" that an author wrote outside a telling
     "open_statement": 0.3,
     "open_praise": 0.8,
@@ -69,7 +70,14 @@ class Stylist:
         self.seed = seed
 
     def realise(
-        self, sentence: str, language: Language, level: int, *, role: Role = "talk", limit: int | None = None, tags: bool = False
+        self,
+        sentence: str,
+        language: Language,
+        level: int,
+        *,
+        role: Role = "talk",
+        limit: int | None = None,
+        tags: bool = False,
     ) -> str:
         """The sentence in the manner of ``level`` (1 introvert … 5 neutral … 9 extravert).
 
@@ -104,7 +112,7 @@ class Stylist:
         body, end = cut_end(sentence)
         if level < 5 or end not in (".", "!") or moves.kind_of(body, end, role == "tell", words) in ("fixed", "invitation"):
             return [sentence]
-        draws, two = self._draws(sentence, words), moves.burst(body, words)
+        draws, two = self._draws(sentence, words), clauses.burst(body, words)
         if two is None or draws.share("burst") >= SHARE["burst"] * (level - 5) / 4:
             return [sentence]
         return [f"{two[0]}{end}", *self._bursts(f"{two[1]}{end}", words, level, role)]
@@ -114,7 +122,15 @@ class _One:
     """One sentence on its way: tries moves in a fixed order and keeps those that fit."""
 
     def __init__(
-        self, sentence: str, words: Lexicon, level: int, role: Role, draws: Draws, limit: int | None, quotations: list[str], tags: bool
+        self,
+        sentence: str,
+        words: Lexicon,
+        level: int,
+        role: Role,
+        draws: Draws,
+        limit: int | None,
+        quotations: list[str],
+        tags: bool,
     ) -> None:
         self.body, self.end = cut_end(sentence)
         self.words, self.role, self.draws = words, role, draws
@@ -156,8 +172,8 @@ class _One:
         if kind == "question":
             self._try("tentative", moves.with_tentative(self.body, self.words, self.draws.picker("tentative")))
         else:
-            if not self._try("pause", moves.paused(self.body, self.words)) and "…" not in self.body:
-                self._try("comma", moves.with_comma(self.body, self.words))
+            if not self._try("pause", clauses.paused(self.body, self.words)) and "…" not in self.body:
+                self._try("comma", clauses.with_comma(self.body, self.words))
         if kind == "invitation":
             tail = self.draws.picker("tail")(self.words.low.invitation_tail)
             self._try("tail", moves.with_tail(self.body, tail, self.words))
@@ -175,12 +191,13 @@ class _One:
         if kind == "question" and not self.lively and moves.has(self.body, self.words.markers.tentatives):
             return
         manner = self.words.high if self.lively else self.words.low
-        openers = {"statement": manner.statement, "praise": manner.praise, "invitation": manner.invitation, "question": manner.question}
-        phrase = self.draws.picker("open")(openers[kind])
+        openers: tuple[str, ...] = getattr(manner, kind)
+        phrase = self.draws.picker("open")(openers)
         self._try(f"open_{kind}", moves.with_opener(self.body, phrase, self.words))
 
     def _tag(self, kind: moves.Kind) -> None:
-        if self.tags and self.lively and kind == "statement" and self.end in (".", "!") and not moves.negated(self.body, self.words):
+        fits = kind == "statement" and self.end in (".", "!") and not moves.negated(self.body, self.words)
+        if self.tags and self.lively and fits:
             tag = self.draws.picker("tag")(self.words.high.tags)
             if self._try("tag", f"{self.body}, {tag.rstrip(' ?')}"):
                 self.end = "?"

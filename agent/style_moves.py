@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
-from agent.style_text import capitalised, count_words, plain, tokens
+from agent.style_text import capitalised, plain, tokens
 from agent.style_words import Lexicon, Swap, alternation
 
 Kind = Literal["story", "statement", "praise", "invitation", "question", "fixed"]
@@ -105,11 +105,12 @@ def emphasised(body: str, words: Lexicon, evaluative: bool, pick: Pick) -> str |
         if low[found[place - 1].end() : word.start()] != " " or negated(low[max(0, word.start() - 24) : word.start()], words):
             continue
         after = found[place + 1][0] if place + 1 < len(found) and low[word.end() : found[place + 1].start()] == " " else ""
-        stem = word[0] in grammar.adjectives or (evaluative and word[0] in grammar.evaluative)
-        if before in grammar.copulas and stem and (not after or after in grammar.follow) and not has(low[word.end() :], grammar.blocks):
-            opinion = evaluative and word[0] in grammar.evaluative
+        opinion = evaluative and word[0] in grammar.evaluative
+        ends = (not after or after in grammar.follow) and not has(low[word.end() :], grammar.blocks)
+        noun = bool(after) and after not in grammar.follow
+        if before in grammar.copulas and ends and (opinion or word[0] in grammar.adjectives):
             emphasis = pick(words.high.evaluative if opinion else words.high.predicative)
-        elif before in grammar.articles and after and after not in grammar.follow and _before_noun(word[0], words, evaluative):
+        elif before in grammar.articles and noun and _before_noun(word[0], words, evaluative):
             emphasis = pick(words.high.attributive)
         else:
             continue
@@ -122,7 +123,8 @@ def _before_noun(word: str, words: Lexicon, evaluative: bool) -> bool:
         return word in words.grammar.attributive
     if not words.grammar.inflections:
         return word in words.grammar.adjectives or (evaluative and word in words.grammar.evaluative)
-    stem = next((word[: -len(form)] for form in sorted(words.grammar.inflections, key=len, reverse=True) if word.endswith(form)), "")
+    forms = sorted(words.grammar.inflections, key=len, reverse=True)
+    stem = next((word[: -len(form)] for form in forms if word.endswith(form)), "")
     return stem in words.grammar.adjectives or (evaluative and stem in words.grammar.evaluative)
 
 
@@ -132,7 +134,8 @@ def emphasised_liking(body: str, words: Lexicon, pick: Pick) -> str | None:
         return None
     for phrase in words.high.after:
         before, _, after = phrase.partition("_")
-        match = re.match(re.escape(plain(before).strip()) + r"(?= |$)" + (rf"(?= {re.escape(after.strip())}\b)" if after else ""), plain(body))
+        then = rf"(?= {re.escape(plain(after).strip())}\b)" if after else r"(?= |,|$)"
+        match = re.match(re.escape(plain(before).strip()) + then, plain(body))
         if match:
             return f"{body[: match.end()]} {pick(words.high.after_words)}{body[match.end() :]}"
     return None
@@ -152,8 +155,9 @@ def calmed(body: str, words: Lexicon) -> str | None:
 
 def swapped(body: str, swap: Swap, lively: bool, words: Lexicon, pick: Pick) -> str | None:
     """Exchange a word of praise for a livelier or a calmer one of the same row."""
-    source = [word for word in (*swap.plain, *(swap.calm if lively else swap.high)) if word not in (swap.high if lively else swap.calm)]
-    target = pick(swap.high if lively else swap.calm)
+    targets, others = (swap.high, swap.calm) if lively else (swap.calm, swap.high)
+    source = [word for word in (*swap.plain, *others) if word not in targets]
+    target = pick(targets)
     result = body
     for match in reversed(list(re.finditer(rf"(?<!\w)(?:{alternation(source)})(?!\w)", plain(body)))):
         rest = plain(body)[match.end() :]
@@ -168,7 +172,8 @@ def _article(body: str, words: Lexicon) -> str:
     """English "a" or "an" before an adjective of the closed lists (whose spelling tells the sound)."""
     if words.language != "en":
         return body
-    known = alternation([*words.grammar.adjectives, *words.grammar.evaluative, *(word for swap in words.swaps for word in (*swap.high, *swap.calm))])
+    praise = [word for swap in words.swaps for word in (*swap.high, *swap.calm)]
+    known = alternation((*words.grammar.adjectives, *words.grammar.evaluative, *praise))
     return re.sub(
         rf"\b([Aa])n? (?=({known})\b)",
         lambda match: f"{match[1]}{'n' if match[2][0].lower() in 'aeiou' else ''} ",
@@ -187,7 +192,7 @@ def shared(body: str, words: Lexicon) -> str | None:
 def together(body: str, words: Lexicon) -> str | None:
     """Add "together" to an invitation that is inclusive already."""
     high = words.high
-    if has(body, [high.together]):
+    if has(body, [high.together]) or words.openers_high.match(plain(body)):
         return None
     if found := starts(body, high.together_after):
         rest = body[len(found) :]
@@ -210,65 +215,3 @@ def with_tentative(body: str, words: Lexicon, pick: Pick) -> str | None:
     if not found or has(body, words.markers.tentatives) or len(body) == len(found):
         return None
     return f"{body[: len(found)]} {pick(words.low.tentative)}{body[len(found) :]}" if body[len(found)] == " " else None
-
-
-def paused(body: str, words: Lexicon) -> str | None:
-    """One pause: before a conjunction after a comma, between two main clauses, or after an adverb of time in front."""
-    if "…" in body or count_words(body) < 4:
-        return None
-    low = plain(body)
-    if match := re.search(rf", (?={alternation(words.grammar.pauses_before)} )", low):
-        return f"{body[: match.start()]}… {body[match.end() :]}"
-    if place := clause_break(body, words):
-        return f"{body[: place[0]]}…{body[place[0] :]}"
-    if found := starts(body, words.grammar.pauses_after):
-        rest = body[len(found) :].removeprefix(",")
-        return f"{body[: len(found)]}…{rest}" if rest.startswith(" ") else None
-    return None
-
-
-def with_comma(body: str, words: Lexicon) -> str | None:
-    """A comma between two main clauses that have none."""
-    place = clause_break(body, words)
-    return f"{body[: place[0]]},{body[place[0] :]}" if place and body[place[0]] == " " else None
-
-
-def burst(body: str, words: Lexicon) -> tuple[str, str] | None:
-    """Two main clauses joined by "and" as two sentences."""
-    place = clause_break(body, words)
-    return (body[: place[0]], capitalised(body[place[1] :])) if place else None
-
-
-def clause_break(body: str, words: Lexicon) -> tuple[int, int] | None:
-    """Where the first main clause ends and the second begins, if a conjunction surely joins two main clauses."""
-    low = plain(body)
-    if re.search(r"[:;–—(…\ue000-\ue0ff]", low):
-        return None
-    for match in re.finditer(rf"(,?) (?:{alternation(words.grammar.conjunctions)}) ", low):
-        if _is_main(low[: match.start()], low[match.end() :], bool(match[1]), words):
-            return match.start(), match.end()
-    return None
-
-
-def _is_main(before: str, after: str, comma: bool, words: Lexicon) -> bool:
-    """A finite verb before; after it a subject that can be nothing else, in the word order of a main clause."""
-    grammar, left, right = words.grammar, tokens(before), tokens(after)
-    if len(left) < 3 or len(right) < 2 or not any(word in grammar.finite for word in left):
-        return False
-    if any(word in grammar.subordinators for word in left):
-        return False
-    german = words.language == "de"
-    if right[0] in grammar.leads:
-        if german:
-            return len(right) > 2 and right[1] in grammar.finite and right[2] in (*grammar.subjects, *grammar.subjects_unsure)
-        return len(right) > 2 and right[1] in grammar.subjects
-    if right[0] in grammar.subjects:
-        return not german or right[1] in grammar.finite
-    if right[0] in grammar.subjects_unsure:
-        rest = [word for word in right[1:5] if word not in grammar.clitics]
-        return bool(rest) and rest[0] in grammar.finite
-    # "… and the sun shines": a noun phrase begins a clause only if this is no list and a verb follows at once; without
-    # a comma not after "sees", "hears" or "lets" either, whose objects can be followed by a verb too.
-    alone = "," not in before and "," not in after and not any(word in grammar.conjunctions for word in (*left, *right))
-    alone = alone and (comma or not any(word in grammar.perceives for word in left))
-    return alone and right[0] in grammar.determiners and any(word in grammar.finite for word in right[2:4])

@@ -146,21 +146,21 @@ class Lexicon(Strict):
     @cached_property
     def openers_high(self) -> re.Pattern[str]:
         """An interjection of high levels at the start of a sentence, with the comma or colon that follows it."""
-        return opener_pattern(phrase for phrase in (*self.high.statement, *self.high.praise, *self.high.invitation, *self.high.question))
+        return opener_pattern(_openers(self.high))
 
     @cached_property
     def openers_low(self) -> re.Pattern[str]:
         """A calm opener at the start of a sentence, with the mark that follows it."""
-        return opener_pattern(phrase for phrase in (*self.low.statement, *self.low.praise, *self.low.invitation, *self.low.question))
+        return opener_pattern(_openers(self.low))
 
     @cached_property
     def closed(self) -> frozenset[str]:
         """Every token that realisation may add, drop or exchange; whatever is not in here it leaves as it is."""
         high, low = self.high, self.low
-        phrases = [*high.statement, *high.praise, *high.invitation, *high.question, *high.tags, *high.predicative]
+        phrases = [*_openers(high), *_openers(low), *high.tags, *high.predicative]
         phrases += [*high.attributive, *high.evaluative, *high.after_words, high.together]
         phrases += [*high.we_forms, *high.we_forms.values()]
-        phrases += [*low.statement, *low.praise, *low.invitation, *low.invitation_tail, *low.question, *low.tentative]
+        phrases += [*low.invitation_tail, *low.tentative]
         phrases += [word for swap in self.swaps for word in (*swap.plain, *swap.high, *swap.calm)]
         phrases += [*high.interjections, *low.interjections]
         phrases += [*self.grammar.removable, *self.grammar.conjunctions, "a", "an"]
@@ -168,8 +168,17 @@ class Lexicon(Strict):
 
 
 def alternation(phrases: Iterable[str]) -> str:
-    """A regular expression for any of the phrases, the longest first."""
+    """A regular expression for any of the phrases, the longest first; it matches nothing if there are none."""
+    return _alternation(tuple(phrases))
+
+
+@lru_cache(maxsize=512)
+def _alternation(phrases: tuple[str, ...]) -> str:
     return "|".join(sorted({re.escape(plain(phrase)) for phrase in phrases}, key=len, reverse=True)) or r"(?!)"
+
+
+def _openers(manner: Lively | Calm) -> tuple[str, ...]:
+    return (*manner.statement, *manner.praise, *manner.invitation, *manner.question)
 
 
 def opener_pattern(phrases: Iterable[str]) -> re.Pattern[str]:

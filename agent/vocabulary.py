@@ -81,11 +81,11 @@ def meaning(word: str, language: Language) -> Meaning:
     return _meanings(language).get((stem(word, language),), Meaning())
 
 
+@lru_cache(maxsize=50_000)
 def is_known(word: str, language: Language) -> bool:
     """Whether the lexicon holds the word, as one with content or as a function word."""
     folded = fold(word, language)
-    everyday = folded_words(language, "function") | folded_words(language, "fillers")
-    return folded in everyday or folded in _irregular(language) or bool(meaning(word, language).concepts)
+    return folded in _empty(language) or folded in _irregular(language) or bool(meaning(word, language).concepts)
 
 
 @lru_cache(maxsize=len(LANGUAGES))

@@ -80,8 +80,8 @@ class Daemon:
 
     def _launch(self) -> None:
         self.port = free_port()
-        command = [sys.executable, "-c", _PROGRAM, *self._options, "--no-wake-up-on-start", "--no-preload-datasets"]
-        command += ["--dataset-update-interval", "0", "--fastapi-host", "127.0.0.1", "--fastapi-port", str(self.port)]
+        command = [sys.executable, "-c", _PROGRAM, *self._options, "--no-wake-up-on-start", "--no-goto-sleep-on-stop"]
+        command += ["--no-preload-datasets", "--dataset-update-interval", "0", "--fastapi-host", "127.0.0.1", "--fastapi-port", str(self.port)]
         self._said.truncate(0)
         self._process = subprocess.Popen(
             command,

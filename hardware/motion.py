@@ -69,7 +69,7 @@ class Motion:
         self._lock = threading.RLock()
         self._origin = clock.now()
         self._ticks = 0  # ticks evaluated since the origin
-        self._command = np.array(body.present(), dtype=np.float64)
+        self._command = clamp(np.array(body.present(), dtype=np.float64)[None, :])[0][0]
         self._style = MotionStyle()
         self._layers: dict[str, Layer] = {}
         self._settles: list[Settle] = []

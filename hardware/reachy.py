@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _EASE = 1.0  # seconds in which a robot that came back is led to the present target
 _WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds between two attempts; the last one for ever
-_GONE = (ConnectionError, TimeoutError, OSError)
+_GONE: tuple[type[Exception], ...] = (ConnectionError, TimeoutError, OSError)
 
 Dial = Callable[[], Any]  # gives a connected reachy_mini.ReachyMini
 
@@ -68,11 +68,14 @@ def real_body(address: str) -> ReachyBody:
 
 
 def _dial(**where: Any) -> Any:
+    global _GONE
     prepare_environment()
     try:
         from reachy_mini import ReachyMini
+        from websockets.exceptions import WebSocketException
     except ImportError as error:
         raise Missing(f"{INSTALL} ({error})") from None
+    _GONE = (ConnectionError, TimeoutError, OSError, WebSocketException)  # the SDK lets its transport's own errors through
     logging.getLogger("reachy_mini").setLevel(logging.ERROR)
     return ReachyMini(media_backend="no_media", log_level="ERROR", timeout=10.0, **where)
 
