@@ -201,4 +201,4 @@ def _kind_of(said: Sequence[Word], expected: Prepared) -> Word | None:
     others = [word for word in said if word.weight >= 0.6 and word.meaning.tables & tables and "kinds" not in word.meaning.tables]
     if others:
         return None
-    return next((word for word in said if "kinds" in word.meaning.tables and word.meaning.concepts & tables - asked and not word.negated), None)
+    return next((word for word in said if word.meaning.tables == {"kinds"} and word.meaning.concepts & tables - asked and not word.negated), None)

@@ -77,7 +77,7 @@ def nearest(kind: str, name: str, known: Sequence[str]) -> ValueError:
 
 def check_names(settings: Settings) -> None:
     """Every name a person may mistype, before anything starts. Raises ValueError with the nearest one."""
-    from hardware.connect import check_kind
+    from hardware.connect import KINDS
 
     from agent.child import persona_names
     from agent.personality import load
@@ -86,7 +86,8 @@ def check_names(settings: Settings) -> None:
     if settings.story not in slugs():
         raise nearest("story", settings.story, slugs())
     load(settings.personality)
-    check_kind(settings.robot)
+    if settings.robot.partition(":")[0] not in KINDS:
+        raise nearest("robot", settings.robot, KINDS)
     kind, _, persona = settings.child.partition(":")
     if kind not in ("typed", "simulated"):
         raise nearest("child", settings.child, ["typed", "simulated"])

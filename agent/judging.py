@@ -18,14 +18,24 @@ from agent.language import Heard, hear
 from agent.language import warm as warm_language
 from agent.likeness import SURE, like
 from agent.normalise import fold, folded_words, pattern, plain, without_noise
-from agent.speech_acts import asks, is_empty_talk, is_gibberish, talks_of_own_life, wants_to_stop, without_dont_know, words_of
+from agent.speech_acts import (
+    ARTICLES,
+    asks,
+    is_empty_talk,
+    is_gibberish,
+    sounds_like_asking,
+    talks_of_own_life,
+    wants_to_stop,
+    without_dont_know,
+    words_of,
+)
 from agent.turn import LANGUAGES, Judgement, Language, Utterance, Verdict
 from agent.vocabulary import Word, is_known, read
 
 CONFIDENT = 0.35  # the recogniser's confidence below which the robot asks again rather than judging
 _WORDS_ONLY = frozenset({"action", "quality", "position"})
-_ARTICLES = frozenset("a an the un une le la les des der die das den dem ein eine einen".split())
-_FINITE = frozenset("is are was were has have can like likes est sont a ont peut peuvent aime aiment mange mangent ist sind hat haben kann konnen mag mogen war".split())
+_BABBLE = re.compile(r"\b(\w{2,4})(?:[ ,-]+\1){2,}\b")
+_FINITE = frozenset("is are was were has have can like likes est sont a ont peut peuvent aime aiment mange mangent ist sind hat haben kann konnen mag mogen war c ca".split())
 
 
 @dataclass(frozen=True)
@@ -96,8 +106,9 @@ class Judge:
         if is_empty_talk(text, language):
             return said("not_understood", "only noise") if re.search(r"\w", raw.strip(" .…")) and text != raw else said("silence", "nothing was said")
         ready = prepare(expected.language, expected.question, expected.accepted, expected.key_ideas, expected.misconceptions, expected.names)
-        stop_answers = any(wants_to_stop(answer, expected.language) for answer in (*expected.accepted, *sum(expected.choices.values(), ())))
-        if wants_to_stop(text, language, firm=stop_answers):
+        # "Stop" may be the very answer ("what does the bus do?"); then only a whole sentence ends the session.
+        answers = expected.answer == "closed" and _best(text, ready, heard).sort == "correct"
+        if wants_to_stop(text, language, firm=answers or bool(expected.choices and _choice(text, expected))):
             return said("stop", "wants to stop")
         if utterance.confidence < CONFIDENT:
             return said("not_understood", f"the recogniser is unsure ({utterance.confidence:.2f})")
@@ -116,8 +127,12 @@ class Judge:
             return said("dont_know", "says so")
         if asks(text, language) and not _answers_anyway(text, weighed, language, expected):
             return said("question", "asks something")
+        if _speaks_of_itself(text, weighed, expected, language):
+            return said("off_topic", "talks of something else")
         if weighed.sort in {"correct", "partial", "wrong"}:
             return _as_verdict(weighed), weighed, ""
+        if sounds_like_asking(text, language):
+            return said("question", "asks something")
         verdict, reason = _other_talk(text, expected, ready, language)
         if expected.answer == "open" and verdict == "wrong":
             return "correct", Weighed("correct", 0.5, reason="an answer of the child's own"), ""
@@ -188,6 +203,15 @@ def _yes_or_no(text: str, expected: Expectation, weighed: Weighed, unknowing: bo
     return ("correct" if right else "wrong"), Weighed("correct" if right else "wrong", float(right), side, weighed.pairs, weighed.misconception, f"says {side}")
 
 
+def _speaks_of_itself(text: str, weighed: Weighed, expected: Expectation, language: Language) -> bool:
+    """Talk of the child's own life that only brushes the answer: its age where a number is asked for, its own friend."""
+    if expected.answer == "open" or weighed.sort == "correct" or weighed.misconception is not None:
+        return False
+    numbered = pattern(language, "age").search(" ".join(word.folded for word in read(text, language)))
+    brushes = weighed.sort == "partial" and weighed.reason.startswith(("holds a piece", "names only"))
+    return bool(numbered) or (brushes and talks_of_own_life(text, language) and not _addresses_child(expected))
+
+
 def _answers_anyway(text: str, weighed: Weighed, language: Language, expected: Expectation) -> bool:
     """A question that holds its own right answer ("why? because of the rain"), or whose answer is a question."""
     if weighed.sort != "correct":
@@ -200,7 +224,7 @@ def _other_talk(text: str, expected: Expectation, ready: Prepared, language: Lan
     """Words that match nothing: talk about something else, no words at all, or an attempt that is wrong."""
     spoken = words_of(text, language)
     strange = [word for word in spoken if is_gibberish(word) and not any(is_known(word, name) for name in LANGUAGES)]
-    if strange and 2 * len(strange) >= len(spoken):
+    if _BABBLE.search(text.lower()) or strange and 2 * len(strange) >= len(spoken):
         return "not_understood", "no words"
     said = read(text, language)
     content = [word for word in said if word.weight > 0]
@@ -228,12 +252,12 @@ def _addresses_child(expected: Expectation) -> bool:
     if expected.answer == "open":
         return True
     asked = pattern(expected.language, "frames").sub(" ", plain(expected.question, expected.language))
-    return bool(set(asked.split()) & folded_words(expected.language, "address"))
+    return bool(pattern(expected.language, "address").search(asked))
 
 
 def _jumbled(said: tuple[Word, ...]) -> bool:
     """Articles that belong to nothing, again and again: what is left of a sentence the recogniser did not catch."""
-    loose = sum(one.folded in _ARTICLES and other.weight == 0 and other.folded not in _ARTICLES for one, other in zip(said, said[1:], strict=False))
+    loose = sum(one.folded in ARTICLES and other.weight == 0 and other.folded not in ARTICLES for one, other in zip(said, said[1:], strict=False))
     return loose >= 2 or (loose == 1 and said[-1].weight == 0)
 
 
@@ -243,7 +267,7 @@ def _statement_elsewhere(said: tuple[Word, ...], content: list[Word], known: lis
         return False
     if len(said) < 3 or {word.folded for word in said} & folded_words(language, "because"):
         return False
-    start = 1 if said[0].folded in _ARTICLES else 0
+    start = 1 if said[0].folded in ARTICLES else 0
     return said[start].weight >= 0.6 and said[start + 1].folded in _FINITE and len(said) > start + 2
 
 

@@ -74,7 +74,13 @@ def _letters(text: str) -> dict[str, float]:
 
 @lru_cache(maxsize=1)
 def _foreign_words() -> dict[str, frozenset[str]]:
-    return {name: frozenset(unicodedata.normalize("NFC", word) for word in words) for name, words in foreign().items()}
+    """The listed words that none of our own languages has."""
+    return {
+        name: frozenset(
+            unicodedata.normalize("NFC", word) for word in words if not any(is_known(word, ours) for ours in LANGUAGES)
+        )
+        for name, words in foreign().items()
+    }
 
 
 def _other_script(text: str) -> bool:

@@ -10,6 +10,7 @@ from agent.phonetics import sound
 from agent.turn import Language
 from agent.vocabulary import Word, is_known
 
+_HARDENED = str.maketrans("bdgvwzcy", "ptkffski")  # sounds that children and recognisers swap: "plau", "volken"
 SURE = 0.8  # from here on two words count as the same word
 
 
@@ -58,6 +59,8 @@ def _slip(child: Word, wanted: Word, language: Language) -> float:
         return 0.92
     if ours == theirs and len(ours) == 2 and shape >= 0.5 and len(child.folded) >= 3:
         return 0.85
+    if length >= 4 and child.folded.translate(_HARDENED) == wanted.folded.translate(_HARDENED):
+        return 0.88
     allowed = 0 if length < 5 else 1 if length < 8 else 2
     if distance <= allowed and ours[:1] == theirs[:1] and not _other_word(child, language):
         return 0.88

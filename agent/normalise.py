@@ -14,6 +14,9 @@ from agent.turn import Language
 
 _TOKEN = re.compile(r"[^\W_]+|[,;:.!?…–—]")
 _BREAK = re.compile(r"[,;:.!?…–—]")
+# Humming that means something, which would otherwise count as filling a pause.
+_HUMMED_YES = re.compile(r"\b(?:uh[ -]?huh|mm[ -]?hm+|m-hm)\b")
+_HUMMED_NO = re.compile(r"\b(?:nuh[ -]uh|uh-uh|mm-mm)\b")
 _DIGRAPH = re.compile(r"(?<![aeiouq])([aou])e")
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł": "l"})
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'", "ʼ": "'"})
@@ -43,6 +46,7 @@ def without_noise(text: str, language: Language) -> str:
 def tokens(text: str, language: Language) -> tuple[str, ...]:
     """The words of a text in lower case, with punctuation as tokens of its own; stammered beginnings are left out."""
     text = unicodedata.normalize("NFC", text).lower().translate(_APOSTROPHES)
+    text = _HUMMED_NO.sub("nope", _HUMMED_YES.sub("mhm", text))
     text = text.replace("'", " " if language == "fr" else "").replace("-", " ").replace("‑", " ")
     found = _TOKEN.findall(text)
     kept: list[str] = []

@@ -152,6 +152,24 @@ class Voice(Protocol):
     def close(self) -> None: ...
 
 
+class Sink(Protocol):
+    """Where sound goes: a loudspeaker, a file, nowhere. It plays in order and never makes its caller wait."""
+
+    def play(self, samples: NDArray[np.int16], rate: int) -> None:
+        """Queue sound behind what is still to be heard."""
+        ...
+
+    def position(self) -> float:
+        """Seconds of the present sentence heard so far; a sentence begins when sound arrives after all before it was heard."""
+        ...
+
+    def cancel(self) -> None:
+        """Fall silent now; what has not been heard is dropped."""
+        ...
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True)
 class Pose:
     """Where the body is: head in degrees and millimetres, antennas (left, right) and body in degrees."""

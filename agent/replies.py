@@ -401,7 +401,7 @@ class Author:
     def _say(self, text: str, role: Role = "talk", source: Source = "line", gesture: str = "", optional: bool = False) -> str:
         mark, text = split_mark(text)
         language = self.story.language
-        pieces = sentences(text) if source == "line" or role != "ask" else [text]
+        pieces = sentences(text) if source == "line" else [text]
         for place, piece in enumerate(pieces):
             part: Role = "ask" if piece.rstrip(' »”“"').endswith("?") and role != "fixed" else role
             self.parts.add(Sentence(piece, language, (mark or gesture) if place == 0 else "", source, part), optional)

@@ -35,7 +35,7 @@ from agent.turn import LANGUAGES, Language, Progress
 
 if TYPE_CHECKING:
     from agent.personality import Profile
-    from agent.ports import Clock, Ears, Screen, Voice
+    from agent.ports import Clock, Ears, Screen, Sink, Voice
     from agent.session import Session
 
 GOODBYE, WRONG_ARGUMENT, MISSING, INTERRUPTED = 0, 2, 3, 130
@@ -117,6 +117,18 @@ def open_voice(settings: Settings) -> tuple[Voice | None, str]:
         return None, f"{missing} Captions only."
 
 
+def open_sink(settings: Settings, clock: Clock, voice: Voice | None, folder: Path | None) -> tuple[Sink, str]:
+    """Where the voice goes, and a line for the operator when it cannot be heard."""
+    from hardware.audio import BothSinks, SilentSink, WavSink, speaker
+
+    if voice is None:
+        return SilentSink(clock), ""
+    sink, reason = speaker(clock, voice.rate)
+    if settings.save_audio and folder is not None:
+        return BothSinks(sink, WavSink(folder / "robot.wav", clock)), reason
+    return sink, reason
+
+
 def run_session(settings: Settings, *, resume: str = "", explain: bool = False) -> int:
     """Wire one session together and run it to its goodbye. Returns the exit code."""
     folder = find_folder(settings.data, resume) if resume else None
@@ -146,7 +158,6 @@ class Wiring:
     """Every tenant of one session, and the session itself."""
 
     def __init__(self, settings: Settings, language: Language, clock: Clock, folder: Path | None, explain: bool) -> None:
-        from hardware.audio import open_sink
         from hardware.connect import Missing, connect
 
         from agent.personality import load as load_profile
@@ -171,8 +182,7 @@ class Wiring:
             interactive=settings.child == "typed",
             live=not clock.virtual,
         )
-        wav = folder / "robot.wav" if settings.save_audio and folder else None
-        self.sink, unheard = open_sink(clock, audible=self.voice is not None and not clock.virtual, wav=wav)
+        self.sink, unheard = open_sink(settings, clock, self.voice, folder)
         self.record: Record | NoRecord = Record(folder, clock, self.notice, durable=durable) if folder else NoRecord()
         self.ears = self._ears()
         self.session = self._session()

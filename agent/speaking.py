@@ -13,33 +13,18 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from agent.ports import Clock, Ears, Robot, Screen, Voice, Word
+from agent.ports import Clock, Ears, Robot, Screen, Sink, Voice, Word
 from agent.readability import syllables, words
 from agent.turn import Sentence, Utterance
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from agent.personality import Profile
 
 _SYLLABLE = 0.24  # seconds of speech a syllable, for captions without a voice
 _TICK = 0.02  # seconds between two looks at how far the sound is
 _HOP = 0.05  # seconds of one loudness value
-
-
-class Sink(Protocol):
-    """Where sound goes. ``play`` returns at once; ``position`` is how many seconds of this sentence have been heard."""
-
-    def play(self, samples: NDArray[np.int16], rate: int) -> None: ...
-
-    def position(self) -> float: ...
-
-    def cancel(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -127,7 +112,7 @@ class Speaker:
         if self._stop.is_set() or self._interruption is not None or self._failure is not None:
             self._unsaid.append(sentence)
             return
-        style = self.profile().voice_style
+        style = self.profile().voice
         if self._heard:
             self._pause(style.pause_between)
         else:
@@ -143,7 +128,7 @@ class Speaker:
     def _say(self, sentence: Sentence) -> None:
         profile = self.profile()
         if sentence.gesture:
-            self.robot.perform(sentence.gesture, profile.motion_style)
+            self.robot.perform(sentence.gesture, profile.motion)
         event = {
             "text": sentence.text,
             "language": sentence.language,
@@ -171,7 +156,7 @@ class Speaker:
         profile, rate = self.profile(), self.voice.rate
         marks: list[Word] = []
         samples = []
-        for sound in self.voice.say(sentence.text, sentence.language, profile.voice_style):
+        for sound in self.voice.say(sentence.text, sentence.language, profile.voice):
             if self._stop.is_set():
                 break
             self.sink.play(sound.samples, rate)
@@ -180,18 +165,18 @@ class Speaker:
         whole = np.concatenate(samples) if samples else np.zeros(0, np.int16)
         hop = int(rate * _HOP)
         frames = np.abs(whole[: len(whole) // hop * hop].astype(np.float32)).reshape(-1, hop).mean(axis=1) / 8000
-        self.robot.speak(np.minimum(frames, 1.0).tolist(), _HOP, profile.motion_style)
+        self.robot.speak(np.minimum(frames, 1.0).tolist(), _HOP, profile.motion)
         return marks, len(whole) / rate
 
     def _caption(self, sentence: Sentence) -> tuple[list[Word], float]:
         """Timing without a voice, from the syllables."""
-        style, at, begin, marks = self.profile().voice_style, 0.0, 0, []
+        style, at, begin, marks = self.profile().voice, 0.0, 0, []
         for word in words(sentence.text):
             begin = sentence.text.index(word, begin)
             marks.append(Word(begin, begin + len(word), at))
             begin += len(word)
             at += _SYLLABLE * syllables(word, sentence.language) / style.rate
-        self.robot.speak([0.6] * int(at / _HOP), _HOP, self.profile().motion_style)
+        self.robot.speak([0.6] * int(at / _HOP), _HOP, self.profile().motion)
         return marks, at
 
     def _follow(self, sentence: Sentence, marks: list[Word], duration: float, started: float) -> None:

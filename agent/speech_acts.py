@@ -8,6 +8,9 @@ from agent.normalise import folded_words, pattern, plain, tokens
 from agent.turn import LANGUAGES, Language
 
 
+ARTICLES = frozenset("a an the un une le la l les des du der die das den dem ein eine einen einem".split())
+
+
 def _within(text: str, language: Language) -> str:
     """The text without polite words around it."""
     lead, tail = folded_words(language, "lead"), folded_words(language, "tail")
@@ -49,17 +52,15 @@ def asks(text: str, language: Language) -> bool:
         return False
     if re.match(pattern(language, "hesitant").pattern, said) and not pattern(language, "asks_anywhere").search(said):
         return len(said.split()) > 8
-    if pattern(language, "asks_start").match(said) or pattern(language, "asks_anywhere").search(said):
-        return True
-    marked = "?" in text
-    return marked and len(said.split()) >= 4 and not _only_names_something(text, language)
+    return bool(pattern(language, "asks_start").match(said) or pattern(language, "asks_anywhere").search(said))
 
 
-def _only_names_something(text: str, language: Language) -> bool:
-    """A few words after an article, or after "because": an answer said with doubt."""
-    words = plain(text, language).split()
-    because = folded_words(language, "because")
-    return words[0] in because or len(words) <= 6
+def sounds_like_asking(text: str, language: Language) -> bool:
+    """A sentence with a question mark that is more than a hesitant answer ("the snail?", "because it rained?")."""
+    said = plain(text, language).split()
+    if "?" not in text or len(said) < 3 or hesitates(text, language):
+        return False
+    return said[0] not in folded_words(language, "because") | ARTICLES and not {"or", "ou", "oder"} & set(said)
 
 
 def hesitates(text: str, language: Language) -> bool:

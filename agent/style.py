@@ -26,8 +26,8 @@ Role = Literal["tell", "talk", "ask"]
 
 # How often a move is made at level 1 or 9, where the sentence allows it; in between it grows linearly from 0 at 5.
 SHARE = {
-    "exclaim": 0.43,  # statements, praise, invitations; with questions and sober sentences between them 25-35 % of all
-    "exclaim_tell": 0.37,
+    "exclaim": 0.42,  # statements, praise, invitations; with questions and sober sentences between them 25-35 % of all
+    "exclaim_tell": 0.36,
     "keep_exclamation": 0.5,  # of the "!" that an author wrote outside a telling
     "open_statement": 0.3,
     "open_praise": 0.8,

@@ -42,6 +42,9 @@ def kind_of(body: str, end: str, telling: bool, words: Lexicon) -> Kind:
     if "?" in end:
         tagged = any(plain(body).endswith(", " + plain(tag).rstrip(" ?")) for tag in words.markers.tags)
         return "fixed" if tagged or telling else "question"
+    # What follows an opener tells the kind, so that a sentence keeps its kind when it is given one.
+    opener = words.openers_high.match(plain(body)) or words.openers_low.match(plain(body))
+    body = body[opener.end() :] if opener and tokens(body[opener.end() :]) else body
     if starts(body, words.grammar.invitations):
         return "fixed" if telling else "invitation"
     if telling:
@@ -80,9 +83,7 @@ def with_opener(body: str, phrase: str, words: Lexicon) -> str | None:
     first = match[0].split("'")[0]
     if words.language == "en" and first == "i":
         keeps_capital = True
-    known = set(words.grammar.lowerable)
-    known.update(tokens(phrase)[0] for phrase in (*words.grammar.invitations, *words.grammar.praises))
-    if not keeps_capital and first not in known and match[0] not in known:
+    if not keeps_capital and first not in words.lowerable and match[0] not in words.lowerable:
         return None
     return f"{phrase} {body if keeps_capital else body[:1].lower() + body[1:]}"
 
@@ -144,12 +145,13 @@ def emphasised_liking(body: str, words: Lexicon, pick: Pick) -> str | None:
 def calmed(body: str, words: Lexicon) -> str | None:
     """Drop emphasisers before adjectives of degree; not under a negation, not in "so big that"."""
     low = plain(body)
-    if has(body, words.grammar.blocks) or negated(body, words):
+    if negated(body, words):
         return None
     pattern = re.compile(rf"(?<= )(?:{alternation(words.grammar.removable)}) (?={adjective_pattern(words, True)}(?!\w))")
     result = body
     for match in reversed(list(pattern.finditer(low))):
-        result = result[: match.start()] + result[match.end() :]
+        if not has(low[match.end() :], words.grammar.blocks):
+            result = result[: match.start()] + result[match.end() :]
     return _article(result, words) if result != body else None
 
 

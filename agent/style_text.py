@@ -18,8 +18,10 @@ _END = re.compile(r"(?:[.!?]+[\ue000-\ue0ff)\]]*|…+[!?]*)(?=\s|$)")
 
 def plain(text: str) -> str:
     """Lower case, straight apostrophes, ordinary spaces: the form in which words are compared. Keeps the length."""
-    lowered = "".join(sign.lower() if len(sign.lower()) == 1 else sign for sign in text)
-    return re.sub(r"[\u202f\u00a0]", " ", lowered.replace("’", "'"))
+    lowered = text.lower()
+    if len(lowered) != len(text):
+        lowered = "".join(sign.lower() if len(sign.lower()) == 1 else sign for sign in text)
+    return lowered.replace("’", "'").replace(NARROW, " ").replace("\u00a0", " ")
 
 
 def tokens(text: str) -> list[str]:

@@ -154,6 +154,12 @@ class Lexicon(Strict):
         return opener_pattern(_openers(self.low))
 
     @cached_property
+    def lowerable(self) -> frozenset[str]:
+        """Words that are no names, so that they lose their capital when an opener comes before them."""
+        first = (tokens(phrase)[0] for phrase in (*self.grammar.invitations, *self.grammar.praises))
+        return frozenset((*self.grammar.lowerable, *first))
+
+    @cached_property
     def closed(self) -> frozenset[str]:
         """Every token that realisation may add, drop or exchange; whatever is not in here it leaves as it is."""
         high, low = self.high, self.low

@@ -85,7 +85,7 @@ def meaning(word: str, language: Language) -> Meaning:
 def is_known(word: str, language: Language) -> bool:
     """Whether the lexicon holds the word, as one with content or as a function word."""
     folded = fold(word, language)
-    return folded in _empty(language) or folded in _irregular(language) or bool(meaning(word, language).concepts)
+    return folded in _empty(language) or folded in _irregular(language) or bool(meaning(word, language).concepts) or _counts(folded, language)
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -139,6 +139,14 @@ def _with_numbers(found: Sequence[str], language: Language) -> list[str]:
         else:
             run.append(token)
     return [part for token in result for part in (tokens(token, language) or (token,))]
+
+
+@lru_cache(maxsize=20_000)
+def _counts(word: str, language: Language) -> bool:
+    """Whether a word is a number word."""
+    from text_to_num import alpha2digit
+
+    return word.isalpha() and str(alpha2digit(_umlauts([word], language)[0], language, 0.0)).isdigit()
 
 
 def _umlauts(run: Sequence[str], language: Language) -> list[str]:

@@ -7,11 +7,11 @@ import difflib
 from agent.ports import Clock, Robot
 
 KINDS = ("simulator", "mockup", "mujoco", "reachy")
-INSTALL = "This robot needs the Reachy Mini SDK: make install EXTRAS=robot (on Linux first the packages named in docs/robot.md)."
+INSTALL = "This robot needs the Reachy Mini SDK: make install EXTRAS=robot (Linux: first the packages named in docs/robot.md)."
 PORT = 8000  # where the daemon of a real robot listens
 
 
-class Missing(Exception):
+class Missing(Exception):  # noqa: N818 - reads as what it says: something is missing
     """Something is not installed, or does not answer. ``str()`` says what to do about it."""
 
 

@@ -56,7 +56,7 @@ class Daemon:
         self._options = tuple(SIMULATORS[kind] if options is None else options)
         self._ready = ready
         self._process: subprocess.Popen[bytes] | None = None
-        self._said = tempfile.TemporaryFile()  # what it writes, for the case that it fails
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the daemon; read when it fails
         self.start()
 
     @property
@@ -81,7 +81,8 @@ class Daemon:
     def _launch(self) -> None:
         self.port = free_port()
         command = [sys.executable, "-c", _PROGRAM, *self._options, "--no-wake-up-on-start", "--no-goto-sleep-on-stop"]
-        command += ["--no-preload-datasets", "--dataset-update-interval", "0", "--fastapi-host", "127.0.0.1", "--fastapi-port", str(self.port)]
+        command += ["--no-preload-datasets", "--dataset-update-interval", "0"]
+        command += ["--fastapi-host", "127.0.0.1", "--fastapi-port", str(self.port)]
         self._said.truncate(0)
         self._process = subprocess.Popen(
             command,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -49,7 +50,7 @@ class Gesture(BaseModel):
         times = [frame.t for frame in self.keyframes]
         if times[0] != 0:
             raise ValueError("the first keyframe must be at t=0")
-        if any(later - earlier < 0.04 for earlier, later in zip(times, times[1:], strict=False)):
+        if any(later - earlier < 0.04 for earlier, later in pairwise(times)):
             raise ValueError("the times of the keyframes must rise by at least 0.04 s")
         for frame, place in ((self.keyframes[0], "first"), (self.keyframes[-1], "last")):
             if frame.row().any():

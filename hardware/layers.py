@@ -58,7 +58,8 @@ class Performance:
         self.end = start + track.duration / self.velocity
 
     def at(self, times: Rows) -> Rows:
-        return self._track.at((times - self.start) * self.velocity) * self._size
+        rows: Rows = self._track.at((times - self.start) * self.velocity) * self._size
+        return rows
 
 
 def peak_speed(track: Track) -> Rows:

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.ports import Clock, MotionStyle, Pose
 from hardware.curves import Settle
@@ -271,7 +272,7 @@ class Motion:
         if last < first:
             return np.empty((0, 9))
         self._ticks = last
-        times = self._origin + np.arange(first, last + 1) * TICK
+        times: Rows = self._origin + np.arange(first, last + 1, dtype=np.float64) * TICK
         if self._frozen is not None:
             return np.repeat(self._frozen[None, :], len(times), axis=0)
         rows = self._within_reach(self._sum(times))
@@ -290,7 +291,7 @@ class Motion:
 
     def _within_reach(self, rows: Rows) -> Rows:
         """What of the wanted rows the robot may be given; what had to give way is reported."""
-        finite = np.isfinite(rows).all(axis=1)
+        finite: NDArray[np.bool_] = np.isfinite(rows).all(axis=1)
         if not finite.all():
             self._tell("finite", "a pose that is not a number was refused")
             rows = np.where(finite[:, None], rows, self._command)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 _EASE = 1.0  # seconds in which a robot that came back is led to the present target
 _WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds between two attempts; the last one for ever
-_GONE: tuple[type[Exception], ...] = (ConnectionError, TimeoutError, OSError)
 
 Dial = Callable[[], Any]  # gives a connected reachy_mini.ReachyMini
 
@@ -42,7 +42,7 @@ def simulated_body(kind: str) -> ReachyBody:
 
     try:
         return ReachyBody(kind, dial, daemon)
-    except _GONE as error:
+    except _gone() as error:
         daemon.stop()
         raise Missing(f"The {kind} simulator started but does not answer: {error}") from None
 
@@ -60,22 +60,29 @@ def real_body(address: str) -> ReachyBody:
 
     try:
         return ReachyBody("reachy", dial, None)
-    except _GONE:
+    except _gone():
         raise Missing(
             f"No Reachy Mini answers at {host or 'localhost and reachy-mini.local'}, port {number}. Is it switched on? "
             "A Reachy Mini Lite needs reachy-mini-daemon running on the computer it is plugged into."
         ) from None
 
 
+@cache
+def _gone() -> tuple[type[Exception], ...]:
+    """What the SDK raises when its daemon is away. It lets the errors of its own transport through."""
+    try:
+        from websockets.exceptions import WebSocketException
+    except ImportError:
+        return (OSError, TimeoutError)
+    return (OSError, TimeoutError, WebSocketException)  # a ConnectionError is an OSError
+
+
 def _dial(**where: Any) -> Any:
-    global _GONE
     prepare_environment()
     try:
         from reachy_mini import ReachyMini
-        from websockets.exceptions import WebSocketException
     except ImportError as error:
         raise Missing(f"{INSTALL} ({error})") from None
-    _GONE = (ConnectionError, TimeoutError, OSError, WebSocketException)  # the SDK lets its transport's own errors through
     logging.getLogger("reachy_mini").setLevel(logging.ERROR)
     return ReachyMini(media_backend="no_media", log_level="ERROR", timeout=10.0, **where)
 
@@ -98,7 +105,7 @@ class ReachyBody:
         """Where the robot says that it is; while it is away, where it was last."""
         robot = self._robot
         if robot is not None:
-            with contextlib.suppress(*_GONE):
+            with contextlib.suppress(*_gone()):
                 joints, antennas = robot.get_current_joint_positions()
                 self._seen = _row(robot.get_current_head_pose(), antennas, joints[0])
         return self._seen
@@ -111,7 +118,7 @@ class ReachyBody:
         try:
             head, antennas, body = _command(target)
             robot.set_target(head=head, antennas=antennas, body_yaw=body)
-        except _GONE as error:
+        except _gone() as error:
             self._robot = None
             self._lines.append(f"The robot does not answer ({error}). The story goes on by voice; the robot is called again.")
             threading.Thread(target=self._call_again, args=(robot,), name="call the robot", daemon=True).start()
@@ -134,7 +141,9 @@ class ReachyBody:
             attempt += 1
             try:
                 robot = self._dial()
-            except (*_GONE, Missing):
+            except Missing:
+                continue
+            except _gone():
                 continue
             if self._closed.is_set():
                 _let_go(robot)
@@ -158,7 +167,7 @@ class ReachyBody:
         robot, self._robot = self._robot, None
         if robot is not None:
             if self._daemon is None:
-                with contextlib.suppress(*_GONE):
+                with contextlib.suppress(*_gone()):
                     robot.disable_motors()
             _let_go(robot)
         if self._daemon is not None:
@@ -167,7 +176,7 @@ class ReachyBody:
 
 def _let_go(robot: Any) -> None:
     """The SDK hangs up in ``__exit__`` (which gives back the media, too)."""
-    with contextlib.suppress(*_GONE):
+    with contextlib.suppress(*_gone()):
         robot.__exit__(None, None, None)
 
 

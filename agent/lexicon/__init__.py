@@ -44,7 +44,7 @@ class Manner(Strict):
     (up, down). ``contrast`` words end the reach of a negation. ``lead`` and ``tail`` may surround "stop" or "don't know".
     ``whole`` patterns must fit everything that was said, ``anywhere`` patterns a part, ``start`` patterns the beginning.
     ``correction`` takes back what came before it. ``frames`` in a question address the child only in form ("do you think"),
-    ``address`` words do so in earnest. ``irregular`` maps a basic form to the forms a stemmer cannot reach, children's own ones included.
+    ``address`` patterns do so in earnest; ``age`` is the child telling its own. ``irregular`` maps a basic form to the forms a stemmer cannot reach, children's own ones included.
     """
 
     fillers: WordSet
@@ -72,7 +72,8 @@ class Manner(Strict):
     own_life: WordSet
     correction: Patterns
     frames: Patterns
-    address: WordSet
+    address: Patterns
+    age: Patterns
     noise: Patterns
     rude: WordSet
     irregular: dict[str, WordSet]
