@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
 from agent.coverage import Cover, Target, child_words, cover, target
-from agent.likeness import SURE, like
+from agent.lexicon import concepts, manner
+from agent.likeness import SURE, like, opposites_of
 from agent.normalise import folded_words, pattern, plain
 from agent.turn import Language
-from agent.vocabulary import Word, read
+from agent.vocabulary import Word, number_like, read
 
 RIGHT = 0.65  # share of an accepted answer's weight from which on it was given
 VAGUE = 0.34  # from here on it was given in part
@@ -80,7 +81,7 @@ def weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
     text = _corrected(text, spoken)
     said = child_words(text, spoken)
     if expected.numbers:
-        counted = _weigh_number(said, expected, text)
+        counted = _weigh_number(said, expected, text, spoken)
         if counted:
             return counted
     covers = [(cover(said, item, expected.language, expected.polarity), item) for item in expected.accepted]
@@ -100,6 +101,8 @@ def weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
             return Weighed("wrong", score, _first_text(expected, index), wrong.pairs, index, "a known misconception")
     if right or complete:
         pairs = best.pairs if right else tuple(pair for found, _ in covered for pair in found.pairs)
+        if pattern(spoken, "vague").search(plain(text, spoken)):
+            return Weighed("partial", score, name, pairs, reason="gropes for it")
         if _offers_another(said, pairs, expected, text):
             return Weighed("partial", score, name, pairs, reason="says it as one of two possibilities")
         return Weighed("correct", max(score, RIGHT), name if right else covered[0][1].text, pairs, reason="matches an accepted answer" if right else "holds every key idea")
@@ -123,7 +126,7 @@ def _corrected(text: str, language: Language) -> str:
     return last if len(parts) > 1 and any(word.weight > 0 for word in read(last, language)) else text
 
 
-def _weigh_number(said: Sequence[Word], expected: Prepared, text: str) -> Weighed | None:
+def _weigh_number(said: Sequence[Word], expected: Prepared, text: str, language: Language) -> Weighed | None:
     """Where a number is asked for, only the number counts; 11 is never close to 12. None if no number was said."""
     because = folded_words(expected.language, "because")
     asked = {word.number for word in expected.question if word.number is not None}
@@ -135,6 +138,8 @@ def _weigh_number(said: Sequence[Word], expected: Prepared, text: str) -> Weighe
             spoken.append(word)
     if len(spoken) > 1:
         spoken = [word for word in spoken if word.number not in asked or word.number in expected.numbers] or spoken
+    if not spoken and sum(word.weight > 0 for word in said) <= 2:
+        spoken = [slip for word in said if (slip := _number_slip(word, language))][-1:]
     if not spoken:
         return None
     last = spoken[-1]
@@ -150,6 +155,13 @@ def _weigh_number(said: Sequence[Word], expected: Prepared, text: str) -> Weighe
         return Weighed("correct", 1.0, name, ((last, last),), reason="the right number")
     _, index = _misconception(said, expected)
     return Weighed("wrong", 0.0, "", ((last, last),), index, "another number")
+
+
+def _number_slip(word: Word, language: Language) -> Word | None:
+    """A number that was misheard: "tree", "vin", "zwansig"."""
+    slips = manner(language).number_slips
+    digits = slips.get(word.text) or slips.get(word.folded) or number_like(word.text, language)
+    return replace(word, number=int(digits)) if digits else None
 
 
 def _misconception(said: Sequence[Word], expected: Prepared) -> tuple[Cover | None, int | None]:
@@ -198,6 +210,12 @@ def _kind_of(said: Sequence[Word], expected: Prepared) -> Word | None:
     """A general word for what was expected: "an animal" for the snail."""
     tables = {table for item in expected.accepted for word in item.words for table in word.meaning.tables}
     asked = {name for word in expected.question for name in word.meaning.concepts}
+    wanted = {name for item in expected.accepted for word in item.words for name in word.meaning.concepts}
+    wider = concepts().broader
+    for word in said:
+        meant = opposites_of(word) if word.negated else word.meaning.concepts
+        if any(wider.get(name, frozenset()) & wanted for name in meant - asked):
+            return word
     others = [word for word in said if word.weight >= 0.6 and word.meaning.tables & tables and "kinds" not in word.meaning.tables]
     if others:
         return None

@@ -9,6 +9,7 @@ from agent.likeness import SURE, joined, like, opposite
 from agent.turn import Language
 from agent.vocabulary import Word, read
 
+_ENDS = frozenset({"stop_it", "finish", "away", "leave", "die"})
 GIVEN = 0.3  # what is left of a word's weight when the question has already said it
 
 
@@ -59,12 +60,19 @@ def cover(said: Sequence[Word], wanted: Target, language: Language, polarity: bo
     if not wanted.words or wanted.total == 0:
         return Cover(0.0, False, (), 0.0)
     gained, against, used = 0.0, False, []
+    ended = any(word.meaning.concepts & _ENDS for word in wanted.words)
     for word, weight in zip(wanted.words, wanted.weights, strict=True):
         best, best_word, contrary = 0.0, None, False
         for child in said:
             alike = like(child, word, language)
             if polarity and alike >= SURE and child.negated != word.negated:
-                contrary = True
+                if ended and child.negated:  # "no more rain" for "the rain stopped"
+                    best, best_word = alike, child
+                    gained += sum(w for other, w in zip(wanted.words, wanted.weights, strict=True) if other.meaning.concepts & _ENDS)
+                else:
+                    contrary = True
+            elif opposite(child, word) and child.negated != word.negated:
+                best, best_word = max((best, best_word), (SURE, child), key=lambda pair: pair[0])  # "not happy" for "sad"
             elif alike > best:
                 best, best_word = alike, child
             elif opposite(child, word) and child.negated == word.negated:

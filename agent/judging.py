@@ -35,6 +35,7 @@ from agent.vocabulary import Word, is_known, read
 CONFIDENT = 0.35  # the recogniser's confidence below which the robot asks again rather than judging
 _WORDS_ONLY = frozenset({"action", "quality", "position"})
 _BABBLE = re.compile(r"\b(\w{2,4})(?:[ ,-]+\1){2,}\b")
+_ANAPHORA = frozenset("it him them her den ihn es lui dem".split())  # they point back into the story
 _FINITE = frozenset("is are was were has have can like likes est sont a ont peut peuvent aime aiment mange mangent ist sind hat haben kann konnen mag mogen war c ca".split())
 
 
@@ -127,6 +128,8 @@ class Judge:
             return said("dont_know", "says so")
         if asks(text, language) and not _answers_anyway(text, weighed, language, expected):
             return said("question", "asks something")
+        if weighed.sort in {"correct", "partial"} and sounds_like_asking(text, language, strict=False) and _says_more(text, weighed, ready):
+            return said("question", "asks something")
         if _speaks_of_itself(text, weighed, expected, language):
             return said("off_topic", "talks of something else")
         if weighed.sort in {"correct", "partial", "wrong"}:
@@ -203,11 +206,21 @@ def _yes_or_no(text: str, expected: Expectation, weighed: Weighed, unknowing: bo
     return ("correct" if right else "wrong"), Weighed("correct" if right else "wrong", float(right), side, weighed.pairs, weighed.misconception, f"says {side}")
 
 
+def _says_more(text: str, weighed: Weighed, ready: Prepared) -> bool:
+    """Two or more words with content that are neither in the answer nor in the question: a theme of its own."""
+    used = {child.stem for child, _ in weighed.pairs} | {word.stem for word in ready.question}
+    return sum(word.weight >= 0.6 and word.stem not in used for word in read(text, ready.language)) >= 2
+
+
 def _speaks_of_itself(text: str, weighed: Weighed, expected: Expectation, language: Language) -> bool:
     """Talk of the child's own life that only brushes the answer: its age where a number is asked for, its own friend."""
     if expected.answer == "open" or weighed.sort == "correct" or weighed.misconception is not None:
         return False
     numbered = pattern(language, "age").search(" ".join(word.folded for word in read(text, language)))
+    if weighed.reason == "another number" and talks_of_own_life(text, language):
+        asked = [word for answer in (expected.question, *expected.accepted) for word in read(answer, expected.language)]
+        own = [word for word in read(text, language) if word.weight == 1 and word.number is None]
+        return any(not any(like(word, other, expected.language) >= SURE for other in asked) for word in own)
     brushes = weighed.sort == "partial" and weighed.reason.startswith(("holds a piece", "names only"))
     return bool(numbered) or (brushes and talks_of_own_life(text, language) and not _addresses_child(expected))
 
@@ -236,6 +249,8 @@ def _other_talk(text: str, expected: Expectation, ready: Prepared, language: Lan
             return "off_topic", "talks of something else"
     if not content:
         return "not_understood", "no word with content"
+    if len(content) >= 2 and len(content) == len(said) and not any(word.known for word in content):
+        return "not_understood", "no word that is known"
     if _jumbled(said):
         return "not_understood", "no sentence"
     asked = [word for word in ready.question if word.weight > 0]
@@ -265,7 +280,7 @@ def _statement_elsewhere(said: tuple[Word, ...], content: list[Word], known: lis
     """A whole statement with a subject and a theme of its own ("dinosaurs are big")."""
     if any(like(word, other, ready.language) >= SURE for word in content for other in known):
         return False
-    if len(said) < 3 or {word.folded for word in said} & folded_words(language, "because"):
+    if len(said) < 3 or {word.folded for word in said} & (folded_words(language, "because") | _ANAPHORA):
         return False
     start = 1 if said[0].folded in ARTICLES else 0
     return said[start].weight >= 0.6 and said[start + 1].folded in _FINITE and len(said) > start + 2

@@ -87,12 +87,17 @@ def _opposites() -> dict[str, frozenset[str]]:
     return {name: frozenset(others) for name, others in found.items()}
 
 
+def opposites_of(word: Word) -> frozenset[str]:
+    """The concepts that are the contrary of what a word means."""
+    table = _opposites()
+    return frozenset().union(*(table.get(name, frozenset()) for name in word.meaning.concepts))
+
+
 def opposite(child: Word, wanted: Word) -> bool:
     """Whether one word means the contrary of the other (up, down)."""
     if child.meaning.concepts & wanted.meaning.concepts:
         return False
-    table = _opposites()
-    return any(table.get(name, frozenset()) & child.meaning.concepts for name in wanted.meaning.concepts)
+    return bool(opposites_of(wanted) & child.meaning.concepts)
 
 
 def joined(words: tuple[Word, ...], language: Language) -> tuple[Word, ...]:

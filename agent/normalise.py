@@ -17,6 +17,8 @@ _BREAK = re.compile(r"[,;:.!?…–—]")
 # Humming that means something, which would otherwise count as filling a pause.
 _HUMMED_YES = re.compile(r"\b(?:uh[ -]?huh|mm[ -]?hm+|m-hm)\b")
 _HUMMED_NO = re.compile(r"\b(?:nuh[ -]uh|uh-uh|mm-mm)\b")
+# Any length of "uhhh", "mmm", "euhh", "ähm", "pfff".
+_DRAWN = re.compile(r"(?:u+h+m*|u+m+|e+r+m*|e+h+m*|h+[mu]+h*m*|m{2,}|a+h+|o+h+|ä+h*m*|ö+h*m*|h?eu+h+|pf+|hein+)")
 _DIGRAPH = re.compile(r"(?<![aeiouq])([aou])e")
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł": "l"})
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'", "ʼ": "'"})
@@ -77,7 +79,8 @@ def plain(text: str, language: Language) -> str:
     """Folded words in one line, without fillers and punctuation: what the lexicon's patterns are matched against."""
     fillers = folded_words(language, "fillers")
     words = [fold(token, language) for token in tokens(text, language) if not is_break(token)]
-    kept = [word for index, word in enumerate(words) if word not in fillers and (not index or word != words[index - 1])]
+    drawn = {fold(t, language) for t in tokens(text, language) if _DRAWN.fullmatch(t)}
+    kept = [word for index, word in enumerate(words) if word not in fillers | drawn and (not index or word != words[index - 1])]
     return " ".join(kept)
 
 

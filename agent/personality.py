@@ -29,7 +29,7 @@ _ANCHORS: tuple[tuple[Bank, int], ...] = (("introvert", 1), ("neutral", 5), ("ex
 class _Strict(BaseModel):
     """A frozen part of the file in which unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Title(_Strict):

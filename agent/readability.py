@@ -14,7 +14,7 @@ from functools import lru_cache
 from agent.turn import Band, Language
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+")
-_END = re.compile(r"[.!?…]+(?:\s?»|[\"”“')\]])*(?:\s+(?![a-zà-ÿ])|$)")  # „Da!“, sagt er: one sentence
+_END = re.compile(r"[.!?…]+(?:\s?»|[\"”“')\]])*(?:\s+(?![a-zà-ÿ»])|$)")  # „Da!“, sagt er: one sentence
 _VOWELS = {
     "en": re.compile(r"[aeiouy]+"),
     "fr": re.compile(r"[aeiouyàâäéèêëîïôöùûüœæ]+"),

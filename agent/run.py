@@ -35,7 +35,7 @@ from agent.turn import LANGUAGES, Language, Progress
 
 if TYPE_CHECKING:
     from agent.personality import Profile
-    from agent.ports import Clock, Ears, Screen, Sink, Voice
+    from agent.ports import LLM, Clock, Ears, Screen, Sink, Voice
     from agent.session import Session
 
 GOODBYE, WRONG_ARGUMENT, MISSING, INTERRUPTED = 0, 2, 3, 130
@@ -155,11 +155,23 @@ def run_session(settings: Settings, *, resume: str = "", explain: bool = False) 
 
 
 class Wiring:
-    """Every tenant of one session, and the session itself."""
+    """Every tenant of one session, and the session itself. ``screen``, ``llm`` and ``ears`` may be given;
+    otherwise the settings choose."""
 
-    def __init__(self, settings: Settings, language: Language, clock: Clock, folder: Path | None, explain: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        language: Language,
+        clock: Clock,
+        folder: Path | None,
+        explain: bool = False,
+        screen: Screen | None = None,
+        llm: LLM | None = None,
+        ears: Callable[[Wiring], Ears] | None = None,
+    ) -> None:
         from hardware.connect import Missing, connect
 
+        from agent.models.authored import Authored
         from agent.personality import load as load_profile
         from agent.screen import open_screen
 
@@ -174,7 +186,7 @@ class Wiring:
             self.robot = connect(settings.robot, clock)
         except Missing as missing:
             raise SetupProblem(str(missing)) from None
-        self.screen: Screen = open_screen(
+        self.screen: Screen = screen or open_screen(
             explain=explain,
             robot=self.robot,
             title=first.wording.title,
@@ -184,8 +196,8 @@ class Wiring:
         )
         self.sink, unheard = open_sink(settings, clock, self.voice, folder)
         self.record: Record | NoRecord = Record(folder, clock, self.notice, durable=durable) if folder else NoRecord()
-        self.ears = self._ears()
-        self.session = self._session()
+        self.ears = ears(self) if ears else self._ears()
+        self.session = self._session(llm or Authored())
         self.manner.changed = lambda profile: self.session.event("manner", personality=profile.name, level=profile.level)
         for line in filter(None, (silent, unheard)):
             self.notice(line)
@@ -219,18 +231,17 @@ class Wiring:
         """An operator's command, typed with a slash; None when it is not known."""
         return self.manner.swap(argument) if name == "personality" else None
 
-    def _session(self) -> Session:
+    def _session(self, llm: LLM) -> Session:
         from agent.context import Ports
         from agent.guard import child as guard_child
         from agent.judging import Judge
         from agent.lines import Lines
-        from agent.models.authored import Authored
         from agent.session import Session
         from agent.speaking import Speaker
         from agent.storyteller import Storyteller
         from agent.strategist import Setting, Strategist
 
-        settings, llm = self.settings, Authored()
+        settings = self.settings
         setting = Setting(settings.age, settings.second_language)
         speaker = Speaker(
             clock=self.clock,

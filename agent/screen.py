@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Protocol, TextIO, runtime_checkable
 
 from agent.ports import Robot, Screen
@@ -11,7 +12,7 @@ from agent.ports import Robot, Screen
 
 @runtime_checkable
 class Stage(Protocol):
-    """A screen that a keyboard can use: it echoes what is being typed, and can be told to explain more or less."""
+    """A screen that a keyboard can use: it shows what is being typed, and explains more or less when asked to."""
 
     @property
     def echoes(self) -> bool:
@@ -22,7 +23,7 @@ class Stage(Protocol):
         """What has been typed so far, and whether an answer is being waited for."""
         ...
 
-    def explain_more(self) -> bool:
+    def toggle_explain(self) -> bool:
         """Switch the explanations on or off; returns whether they are on now."""
         ...
 
@@ -30,7 +31,7 @@ class Stage(Protocol):
 class Steady:
     """A text stream that may go away: once writing fails, what follows is dropped and the session goes on.
 
-    A character the stream cannot encode is written as ``?``.
+    A character that the stream cannot encode is written as ``?``.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -47,8 +48,8 @@ class Steady:
                 self._stream.write(text)
             except UnicodeEncodeError:
                 self._stream.write(text.encode(self.encoding, "replace").decode(self.encoding))
-            except (OSError, ValueError):  # ValueError: the stream has been closed
-                self.gone = True
+            except (OSError, ValueError):  # ValueError: somebody has closed the stream
+                self._lose()
         return len(text)
 
     def flush(self) -> None:
@@ -56,7 +57,14 @@ class Steady:
             try:
                 self._stream.flush()
             except (OSError, ValueError):
-                self.gone = True
+                self._lose()
+
+    def _lose(self) -> None:
+        self.gone = True
+        with suppress(OSError, ValueError):  # what the stream still holds must not fail again when Python exits
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
 
     def isatty(self) -> bool:
         try:
@@ -72,13 +80,18 @@ def open_screen(*, explain: bool, robot: Robot, title: str, beats: int, interact
     """The rich screen on a terminal, plain lines everywhere else (a pipe, a file, ``TERM=dumb``).
 
     ``beats`` is how many scenes the story has, ``interactive`` whether a person types as the child, ``live`` whether time
-    is real: without it only finished sentences are printed.
+    is real: without it only finished sentences are printed, and nothing is drawn in between.
     """
+    out = Steady(sys.stdout)
+    if moves_its_cursor(out):
+        from agent.rich_screen import RichScreen
+
+        return RichScreen(out, explain=explain, robot=robot, title=title, beats=beats, interactive=interactive, live=live)
     from agent.plain_screen import PlainScreen
 
-    return PlainScreen(Steady(sys.stdout), explain=explain, title=title, interactive=interactive)
+    return PlainScreen(out, explain=explain, title=title, beats=beats, interactive=interactive)
 
 
-def is_terminal(stream: TextIO) -> bool:
-    """Whether a person sees ``stream`` on a terminal that can move its cursor."""
-    return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown", "")
+def moves_its_cursor(out: Steady) -> bool:
+    """Whether ``out`` is a terminal on which lines can be drawn again."""
+    return out.isatty() and os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")

@@ -55,12 +55,16 @@ def asks(text: str, language: Language) -> bool:
     return bool(pattern(language, "asks_start").match(said) or pattern(language, "asks_anywhere").search(said))
 
 
-def sounds_like_asking(text: str, language: Language) -> bool:
-    """A sentence with a question mark that is more than a hesitant answer ("the snail?", "because it rained?")."""
+def sounds_like_asking(text: str, language: Language, strict: bool = True) -> bool:
+    """A sentence with a question mark that is more than a hesitant answer ("the snail?", "because it rained?").
+
+    ``strict``: what begins with an article names something, so it is an answer.
+    """
     said = plain(text, language).split()
     if "?" not in text or len(said) < 3 or hesitates(text, language):
         return False
-    return said[0] not in folded_words(language, "because") | ARTICLES and not {"or", "ou", "oder"} & set(said)
+    answering = folded_words(language, "because") | (ARTICLES if strict else frozenset())
+    return said[0] not in answering and not {"or", "ou", "oder"} & set(said)
 
 
 def hesitates(text: str, language: Language) -> bool:
@@ -91,7 +95,7 @@ def is_gibberish(token: str) -> bool:
     if _BABBLE.fullmatch(token) or _BABBLE.search(token):
         return True
     soft = token.replace("sch", "s").replace("ch", "k").replace("ngst", "ns")
-    return (len(token) >= 3 and not _VOWEL.search(token)) or bool(_CLUSTER.search(soft)) or bool(re.search(r"[qxj][^aeiouyäöüéèê\W]|[^aeiouyn]j(?![aeiouyäöü])|sdf|dfg|kjh|qwe|^[^aeiouyäöü]{4,}", soft))
+    return (len(token) >= 3 and not _VOWEL.search(token)) or bool(_CLUSTER.search(soft)) or bool(re.search(r"q[^uaeiäöüéèê\W]|[^aeiouyn]j(?![aeiouyäöü])|sdf|dfg|kjh|qwe|^[^aeiouyäöü]{4,}", soft))
 
 
 def words_of(text: str, language: Language) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from agent.style_moves import DASHES
 from agent.style_text import count_words, plain, set_aside, split
 from agent.style_words import alternation, lexicon
 from agent.turn import Language
@@ -67,7 +68,7 @@ def markers(text: str, language: Language) -> dict[str, float]:
     low, parts = plain(text), len(sentences)
     found = {name: 100 * len(pattern.findall(low)) / words for name, pattern in _patterns(language).items()}
     # Marks inside quotations are the characters', not the narrator's.
-    bare = [set_aside(sentence)[0].rstrip() for sentence in sentences]
+    bare = [set_aside(sentence)[0].rstrip() for sentence in sentences if not sentence.startswith(DASHES)]
     found["exclamations"] = sum(sentence.endswith("!") for sentence in bare) / parts
     found["questions"] = sum("?" in sentence for sentence in bare) / parts
     found["ellipses"] = sum(len(re.findall(r"…(?=\s*\w)", sentence)) for sentence in bare) / parts

@@ -16,6 +16,7 @@ from agent.style_words import Lexicon, Swap, alternation
 Kind = Literal["story", "statement", "praise", "invitation", "question", "fixed"]
 Pick = Callable[[Sequence[str]], str]
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+DASHES = ("–", "—", "-")
 _INNER = re.compile(r"[,:;–—…(]")
 
 
@@ -35,9 +36,14 @@ def negated(body: str, words: Lexicon) -> bool:
     return has(body, (word.rstrip("'") for word in words.markers.negations)) or "n't" in plain(body)
 
 
+def spoken(body: str) -> bool:
+    """Whether somebody speaks in it: a quotation, or a line of dialogue after a dash."""
+    return body.startswith(DASHES) or bool(re.search(r"[\ue000-\ue0ff]", body))
+
+
 def kind_of(body: str, end: str, telling: bool, words: Lexicon) -> Kind:
     """What sort of sentence it is; ``fixed`` sentences (completions, sober ones, tagged ones) get nothing added."""
-    if "…" in end or not tokens(body) or body.startswith(("–", "—", "-")) or has(body, words.grammar.sober):
+    if "…" in end or not tokens(body) or body.startswith(DASHES) or has(body, words.grammar.sober):
         return "fixed"
     if "?" in end:
         tagged = any(plain(body).endswith(", " + plain(tag).rstrip(" ?")) for tag in words.markers.tags)

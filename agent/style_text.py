@@ -12,7 +12,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+(?:[.,]\d+)*")
 _QUOTED = re.compile(r"“[^”]*”|„[^“”]*[“”]|«[^»]*»|»[^«]*«|\"[^\"]*\"|‘[^’]*’(?!\w)|‚[^‘’]*[‘’]|‹[^›]*›")
 _SET_ASIDE = range(0xE000, 0xE100)  # private use: stands for a quotation
 _PLACE = re.compile(r"[\ue000-\ue0ff]")
-# An ellipsis ends a sentence only before a capital: "Hm… the snail" is one sentence with a pause in it.
+# No mark ends a sentence before a small letter: "Hm… the snail", "— Viens ! dit-elle" and "am 3. tag" are one each.
 _END = re.compile(r"(?:[.!?]+[\ue000-\ue0ff)\]]*|…+[!?]*)(?=\s|$)")
 
 
@@ -64,7 +64,7 @@ def put_back(text: str, quotations: list[str]) -> str:
 
 
 def split(text: str) -> list[str]:
-    """The sentences of a text. A pause ("…") before a small letter does not end one, nor does a mark inside quotation marks."""
+    """The sentences of a text. A mark before a small letter does not end one, nor does one inside quotation marks."""
     bare, quotations = set_aside(text)
     return [put_back(sentence, quotations) for sentence in split_bare(bare)]
 
@@ -74,10 +74,8 @@ def split_bare(bare: str) -> list[str]:
     found, start = [], 0
     for end in _END.finditer(bare):
         rest = bare[end.end() :].lstrip()
-        if end[0].startswith("…") and rest and not rest[0].isupper():
+        if rest[:1].islower():
             continue
-        if rest and re.search(r"\d\.$", bare[: end.end()]) and rest[0].islower():
-            continue  # a German ordinal: "am 3. tag"
         found.append(bare[start : end.end()].strip())
         start = end.end()
     if rest := bare[start:].strip():

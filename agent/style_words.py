@@ -22,7 +22,7 @@ Filled = Annotated[Words, Field(min_length=1)]
 class Strict(BaseModel):
     """A frozen part of the file in which unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Markers(Strict):

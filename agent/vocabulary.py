@@ -141,6 +141,33 @@ def _with_numbers(found: Sequence[str], language: Language) -> list[str]:
     return [part for token in result for part in (tokens(token, language) or (token,))]
 
 
+_NUMBER_WORDS: dict[Language, str] = {
+    "en": "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen "
+    "twenty thirty forty fifty sixty seventy eighty ninety hundred",
+    "fr": "deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt trente quarante cinquante soixante cent",
+    "de": "eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn neunzehn "
+    "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig hundert",
+}
+
+
+@lru_cache(maxsize=2_000)
+def number_like(word: str, language: Language) -> str:
+    """The digits of the one number word that sounds exactly like ``word`` or is one letter away, or ""."""
+    from rapidfuzz.distance import OSA
+    from text_to_num import alpha2digit
+
+    from agent.phonetics import sound
+
+    if len(word) < 4 or is_known(word, language):
+        return ""
+    near = [
+        number
+        for number in _NUMBER_WORDS[language].split()
+        if sound(number, language) == sound(word, language) or OSA.distance(fold(number, language), fold(word, language)) <= 1
+    ]
+    return str(alpha2digit(near[0], language, 0.0)) if len(near) == 1 else ""
+
+
 @lru_cache(maxsize=20_000)
 def _counts(word: str, language: Language) -> bool:
     """Whether a word is a number word."""
@@ -222,7 +249,9 @@ def _negate(words: list[Word], language: Language) -> list[Word]:
 def _is_negator(words: Sequence[Word], index: int, language: Language) -> bool:
     word = words[index]
     if language == "fr" and word.folded == "plus":
-        return any(other.folded in {"n", "ne"} for other in words[max(0, index - 3) : index])
+        # "il n'y a plus", "y a plus d'eau"; elsewhere "plus" means more.
+        before = [other.folded for other in words[max(0, index - 3) : index]]
+        return bool({"n", "ne"} & set(before)) or bool(before and before[-1] in {"a", "ya"})
     if word.folded not in folded_words(language, "negators"):
         return False
     if word.folded == "no":  # "no, the snail" answers; "no water" negates

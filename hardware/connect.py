@@ -11,7 +11,7 @@ INSTALL = "This robot needs the Reachy Mini SDK: make install EXTRAS=robot (Linu
 PORT = 8000  # where the daemon of a real robot listens
 
 
-class Missing(Exception):  # noqa: N818 - reads as what it says: something is missing
+class Missing(Exception):
     """Something is not installed, or does not answer. ``str()`` says what to do about it."""
 
 

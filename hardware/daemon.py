@@ -56,7 +56,6 @@ class Daemon:
         self._options = tuple(SIMULATORS[kind] if options is None else options)
         self._ready = ready
         self._process: subprocess.Popen[bytes] | None = None
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the daemon; read when it fails
         self.start()
 
     @property
@@ -83,7 +82,7 @@ class Daemon:
         command = [sys.executable, "-c", _PROGRAM, *self._options, "--no-wake-up-on-start", "--no-goto-sleep-on-stop"]
         command += ["--no-preload-datasets", "--dataset-update-interval", "0"]
         command += ["--fastapi-host", "127.0.0.1", "--fastapi-port", str(self.port)]
-        self._said.truncate(0)
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - what it writes, until it is stopped
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -119,6 +118,7 @@ class Daemon:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        self._said.close()
 
 
 def state(port: int, host: str = "127.0.0.1", timeout: float = 1.0) -> str:

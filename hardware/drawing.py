@@ -51,7 +51,7 @@ def _eyes(canvas: list[list[str]], pose: Pose, left: int, shift: list[int]) -> N
 def _antenna(canvas: list[list[str]], root: int, angle: float, side: int) -> None:
     """Two rows above the head; ``side`` +1 leans to our right when the angle is positive."""
     outwards, inwards = ("╱", "╲") if side > 0 else ("╲", "╱")
-    if angle > 110:  # folded down beside the head
+    if angle > 95:  # folded down beside the head
         corner = root + 6 * side
         _put(canvas, 1, min(root, corner - side), "─" * 6)
         _put(canvas, 1, corner, "╮" if side > 0 else "╭")

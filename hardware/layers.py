@@ -19,6 +19,7 @@ from hardware.workspace import SPEED, Rows
 ROLL, PITCH, YAW, Z, LEFT, RIGHT = 0, 1, 2, 5, 6, 7
 ANTENNA_SIZE = {"sway": 0.7, "normal": 1.0, "perk": 1.2}
 _REST = 10.0  # degrees outwards: antennas that stand straight up tremble
+_SPARE = 0.75  # of the allowed speed is for the gesture, the rest for what lies on top and for blending
 _LEAST, _MOST = 0.1, 3.0  # a style's factors are held between these: nothing freezes, nothing is flung
 
 
@@ -54,7 +55,7 @@ class Performance:
         self._size = np.full(9, size)
         self._size[[LEFT, RIGHT]] *= ANTENNA_SIZE[style.antennas]
         fastest = float((peak_speed(track) * self._size / SPEED).max())
-        self.velocity = min(float(np.clip(style.velocity, _LEAST, _MOST)), 0.9 / max(fastest, 1e-9))
+        self.velocity = min(float(np.clip(style.velocity, _LEAST, _MOST)), _SPARE / max(fastest, 1e-9))
         self.end = start + track.duration / self.velocity
 
     def at(self, times: Rows) -> Rows:

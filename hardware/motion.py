@@ -25,7 +25,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.ports import Clock, MotionStyle, Pose
 from hardware.curves import Settle
@@ -291,7 +290,7 @@ class Motion:
 
     def _within_reach(self, rows: Rows) -> Rows:
         """What of the wanted rows the robot may be given; what had to give way is reported."""
-        finite: NDArray[np.bool_] = np.isfinite(rows).all(axis=1)
+        finite = np.asarray(np.isfinite(rows).all(axis=1), dtype=bool)
         if not finite.all():
             self._tell("finite", "a pose that is not a number was refused")
             rows = np.where(finite[:, None], rows, self._command)

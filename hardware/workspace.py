@@ -146,7 +146,8 @@ def _with_head(rows: Rows, head: Rows) -> Rows:
 def limit_steps(before: Rows, rows: Rows, seconds: float) -> tuple[Rows, NDArray[np.bool_]]:
     """Rows that no axis leaves faster than :data:`SPEED` allows, ``seconds`` apart, starting from the row ``before``."""
     most = SPEED * seconds * (1 + 1e-9)
-    too_far: NDArray[np.bool_] = (np.abs(np.diff(rows, axis=0, prepend=before[None, :])) > most).any(axis=1)
+    steps = np.abs(np.diff(rows, axis=0, prepend=before[None, :]))
+    too_far = np.asarray((steps > most).any(axis=1), dtype=bool)
     if not too_far.any():
         return rows, too_far
     slowed = rows.copy()

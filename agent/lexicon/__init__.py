@@ -13,10 +13,11 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, RootModel, model_validator
 
-from agent.story import Strict
+from agent.story import Strict, Text
 from agent.toml_file import read_toml
 from agent.turn import LANGUAGES, Language
 
+_RELATIONS = frozenset({"opposites", "broader"})
 FOLDER = Path(__file__).resolve().parent
 
 
@@ -44,7 +45,9 @@ class Manner(Strict):
     (up, down). ``contrast`` words end the reach of a negation. ``lead`` and ``tail`` may surround "stop" or "don't know".
     ``whole`` patterns must fit everything that was said, ``anywhere`` patterns a part, ``start`` patterns the beginning.
     ``correction`` takes back what came before it. ``frames`` in a question address the child only in form ("do you think"),
-    ``address`` patterns do so in earnest; ``age`` is the child telling its own. ``irregular`` maps a basic form to the forms a stemmer cannot reach, children's own ones included.
+    ``address`` patterns do so in earnest; ``age`` is the child telling its own.
+    ``vague`` marks an answer that gropes ("something with the sun"). ``number_slips`` are what recognisers write for
+    numbers, used only where a number is asked for. ``irregular`` maps a basic form to the forms a stemmer cannot reach, children's own ones included.
     """
 
     fillers: WordSet
@@ -76,6 +79,8 @@ class Manner(Strict):
     age: Patterns
     noise: Patterns
     rude: WordSet
+    vague: Patterns
+    number_slips: dict[str, Text]
     irregular: dict[str, WordSet]
 
 
@@ -85,20 +90,28 @@ class Concepts(RootModel[dict[str, dict[str, str]]]):
     @model_validator(mode="after")
     def _three_columns(self) -> Concepts:
         for table, rows in self.root.items():
-            if table == "opposites":
+            if table in _RELATIONS:
                 continue
             for name, row in rows.items():
                 if row.count("|") != len(LANGUAGES) - 1:
                     raise ValueError(f"[{table}] {name}: expected “English | French | German”")
+        known = {name for table, rows in self.root.items() if table not in _RELATIONS for name in rows}
         for pair in self.opposites:
-            missing = [name for name in pair if not any(name in rows for rows in self.root.values())]
-            if len(pair) != 2 or missing:
+            if len(pair) != 2 or set(pair) - known:
                 raise ValueError(f"[opposites] “{' '.join(pair)}” is not a pair of concepts")
+        for wide, narrow in self.broader.items():
+            for name in sorted({wide, *narrow} - known):
+                raise ValueError(f"[broader] {wide}: “{name}” is no concept of this file")
         return self
 
     @property
     def opposites(self) -> list[tuple[str, ...]]:
         return [tuple(pair.split()) for pair in self.root.get("opposites", {}).get("pairs", "").split(",") if pair.strip()]
+
+    @property
+    def broader(self) -> dict[str, frozenset[str]]:
+        """From a wide concept to those it takes in: bird → owl, duck …"""
+        return {wide: frozenset(narrow.split()) for wide, narrow in self.root.get("broader", {}).items()}
 
     def terms(self, language: Language) -> list[tuple[str, str, str]]:
         """(table, concept, term) for every term of one language."""
@@ -106,7 +119,7 @@ class Concepts(RootModel[dict[str, dict[str, str]]]):
         return [
             (table, name, term.strip())
             for table, rows in self.root.items()
-            if table != "opposites"
+            if table not in _RELATIONS
             for name, row in rows.items()
             for term in row.split("|")[column].split(",")
             if term.strip()
