@@ -59,10 +59,10 @@ def cover(said: Sequence[Word], wanted: Target, language: Language, polarity: bo
     """Compare. With ``polarity`` a negated word does not count for one that is not, and speaks against it."""
     if not wanted.words or wanted.total == 0:
         return Cover(0.0, False, (), 0.0)
-    gained, against, used = 0.0, False, []
+    gained, against, hints_against, used = 0.0, False, False, []
     ended = any(word.meaning.concepts & _ENDS for word in wanted.words)
     for word, weight in zip(wanted.words, wanted.weights, strict=True):
-        best, best_word, contrary = 0.0, None, False
+        best, best_word, contrary, weak = 0.0, None, False, True
         for child in said:
             alike = like(child, word, language)
             if polarity and alike >= SURE and child.negated != word.negated:
@@ -70,13 +70,13 @@ def cover(said: Sequence[Word], wanted: Target, language: Language, polarity: bo
                     best, best_word = alike, child
                     gained += sum(w for other, w in zip(wanted.words, wanted.weights, strict=True) if other.meaning.concepts & _ENDS)
                 else:
-                    contrary = True
+                    contrary, weak = True, False
             elif opposite(child, word) and child.negated != word.negated:
                 best, best_word = max((best, best_word), (SURE, child), key=lambda pair: pair[0])  # "not happy" for "sad"
             elif alike > best:
                 best, best_word = alike, child
             elif opposite(child, word) and child.negated == word.negated:
-                contrary = True
+                contrary, weak = True, weak and child.weight == 0
         if best >= SURE and best_word is not None:
             gained += weight * best
             used.append((best_word, word))
@@ -84,5 +84,8 @@ def cover(said: Sequence[Word], wanted: Target, language: Language, polarity: bo
             if best >= 0.55 and best_word is not None:
                 gained += weight * best * 0.6
                 used.append((best_word, word))
-            against = against or (contrary and word.weight >= 0.6)
+            against = against or (contrary and not weak and word.weight >= 0.6)
+            # "On the leaf" for "under the leaf": a preposition speaks against an answer only beside the rest of it.
+            hints_against = hints_against or (contrary and word.weight >= 0.6)
+    against = against or (hints_against and gained > 0)
     return Cover(gained / wanted.total, against, tuple(used), gained)

@@ -19,7 +19,6 @@ from agent.language import warm as warm_language
 from agent.likeness import SURE, like
 from agent.normalise import fold, folded_words, pattern, plain, without_noise
 from agent.speech_acts import (
-    ARTICLES,
     asks,
     is_empty_talk,
     is_gibberish,
@@ -30,7 +29,7 @@ from agent.speech_acts import (
     words_of,
 )
 from agent.turn import LANGUAGES, Judgement, Language, Utterance, Verdict
-from agent.vocabulary import Word, is_known, read
+from agent.vocabulary import ARTICLES, Word, is_known, read
 
 CONFIDENT = 0.35  # the recogniser's confidence below which the robot asks again rather than judging
 _WORDS_ONLY = frozenset({"action", "quality", "position"})

@@ -7,6 +7,7 @@ language as a prior. One or two words never switch the language unless they are 
 from __future__ import annotations
 
 import math
+import re
 import threading
 import unicodedata
 from collections.abc import Sequence
@@ -14,10 +15,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from agent.lexicon import foreign
+from agent.lexicon import foreign, manner
 from agent.normalise import fold, folded_words, is_break, tokens
 from agent.turn import LANGUAGES, Language
-from agent.vocabulary import is_known
+from agent.vocabulary import ARTICLES, is_known
 
 # The languages spoken most in the classes this is made for, and those a short sentence is easily mistaken for.
 _CANDIDATES = (
@@ -26,7 +27,8 @@ _CANDIDATES = (
 )
 _PRIOR = 2.0  # advantage of the session's language, in the units of the scores below
 _WORD = 4.0  # what a share of 1.0 of known words is worth
-_FOREIGN = 1.5  # how much better a fourth language must be than the best of ours
+_FOREIGN = 2.5  # how much better a fourth language must be than the best of ours when none of its small words was heard
+_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyzàâäæçéèêëîïôœöùûüÿß")
 _lock = threading.Lock()
 
 
@@ -73,14 +75,12 @@ def _letters(text: str) -> dict[str, float]:
 
 
 @lru_cache(maxsize=1)
-def _foreign_words() -> dict[str, frozenset[str]]:
-    """The listed words that none of our own languages has."""
-    return {
-        name: frozenset(
-            unicodedata.normalize("NFC", word) for word in words if not any(is_known(word, ours) for ours in LANGUAGES)
-        )
-        for name, words in foreign().items()
-    }
+def _only_foreign() -> frozenset[str]:
+    """The listed words of fourth languages that none of ours has, accents counting."""
+    listed = {unicodedata.normalize("NFC", word) for words in foreign().values() for word in words}
+    ours = {word for language in LANGUAGES for name in ("function", "fillers") for word in getattr(manner(language), name)}
+    accented = {word for word in listed if not word.isascii() and word not in ours}
+    return frozenset(accented | {word for word in listed if not any(is_known(word, language) for language in LANGUAGES)})
 
 
 def _other_script(text: str) -> bool:
@@ -96,7 +96,7 @@ def _shares(words: Sequence[str]) -> dict[Language, float]:
         small = folded_words(language, "function")
         score = 0.0
         for word in words:
-            if not is_known(word, language):
+            if not is_known(word, language) or word in _only_foreign():
                 continue
             rivals = sum(is_known(word, other) for other in LANGUAGES if other != language)
             score += 1.0 / (1 + rivals) if rivals else 1.25 if fold(word, language) in small else 1.0
@@ -122,7 +122,7 @@ def hear(text: str, prior: Language) -> Heard:
         for language in LANGUAGES
     }
     best = max(LANGUAGES, key=lambda language: scores[language])
-    is_foreign = _is_foreign(words, spoken, letters, shares)
+    is_foreign = _is_foreign(spoken, letters, shares)
     if is_foreign:
         return Heard(prior, True, False, 0.0)
     if best != prior and not _switches(words, shares, best, prior):
@@ -137,7 +137,7 @@ def _switches(words: Sequence[str], shares: dict[Language, float], best: Languag
     if len(words) >= 3:
         return shares[best] > shares[prior]
     small = folded_words(best, "function")
-    own = [word for word in words if fold(word, best) in small and not is_known(word, prior)]
+    own = [word for word in words if fold(word, best) in small - ARTICLES and not is_known(word, prior)]
     return len(words) == 2 and len(own) >= 1 and shares[best] >= 0.9 and shares[prior] == 0.0
 
 
@@ -146,17 +146,23 @@ def _borrows(words: Sequence[str], language: Language) -> bool:
     return any(len(word) > 2 and not is_known(word, language) and any(is_known(word, other) for other in others) for word in words)
 
 
-def _is_foreign(words: Sequence[str], spoken: str, letters: dict[str, float], shares: dict[Language, float]) -> bool:
+def _is_foreign(spoken: str, letters: dict[str, float], shares: dict[Language, float]) -> bool:
+    """A fourth language shows in its own small words, in letters that ours do not have, or in the model's judgement."""
+    natural = re.findall(r"[^\W\d_]+", spoken)
     ours = max(shares.values())
-    natural = [token for token in spoken.replace("'", " ").replace(",", " ").replace(".", " ").replace("?", " ").replace("!", " ").split() if token]
-    strange = {name: sum(word in listed for word in natural) / max(1, len(natural)) for name, listed in _foreign_words().items()}
-    most = max(strange.values(), default=0.0)
-    if len(natural) < 2 or ours >= 0.75:
+    only = sum(word in _only_foreign() for word in natural) / len(natural) if natural else 0.0
+    if not natural or ours >= 0.75:
         return False
-    if most >= 0.5 and most > ours + 0.1:
+    if len(natural) == 1:
+        return only == 1.0 and len(natural[0]) >= 5
+    listed = {name: sum(word in words for word in natural) / len(natural) for name, words in foreign().items()}
+    most = max(listed.values())
+    if only >= 0.2 and most >= 0.5 and most > ours + 0.1:
         return True
-    if len(natural) < 3 or not letters:
+    if ours < 0.5 and sum(bool(set(word) - _ALPHABET) for word in natural) >= max(1, len(natural) // 4):
+        return True
+    if len(natural) < 3 or not letters or ours >= 0.5:
         return False
     best_ours = max(letters[language] for language in LANGUAGES) + _WORD * ours
-    other = {name: score + _WORD * strange.get(name, 0.0) for name, score in letters.items() if name not in LANGUAGES}
-    return ours < 0.5 and max(other.values()) > best_ours - (0.0 if most else -_FOREIGN)
+    other = max(score + _WORD * listed.get(name, 0.0) for name, score in letters.items() if name not in LANGUAGES)
+    return other > best_ours + (0.0 if only else _FOREIGN)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.explaining import Explainer
 from agent.ports import Word
-from agent.screen_words import known_language, printable, screen_words
+from agent.screen_words import child_line, friendly_sign, known_language, printable, screen_words
 from agent.turn import Language, Sentence
 
 if TYPE_CHECKING:
@@ -62,12 +62,9 @@ class PlainScreen:
 
     def _child(self, heard: Mapping[str, object], judged: Mapping[str, object]) -> None:
         words = screen_words(known_language(judged.get("language"), self._language))
-        verdict = next((name for name in words.signs if name == judged.get("verdict")), None)
-        said = heard["text"]
-        if not said:
-            said = words.unkept if heard.get("withheld") and verdict != "silence" else words.quiet
-        sign = f"  [{words.signs[verdict]}]" if verdict and not self._explain else ""
-        self._line(f"{words.you if self._interactive else words.child}: {said}{sign}")
+        sign = friendly_sign(judged, words)
+        name = words.you if self._interactive else words.child
+        self._line(f"{name}: {child_line(heard, judged, words)}{f'  [{sign}]' if sign else ''}")
 
     def word(self, sentence: Sentence, word: Word) -> None: ...
 
@@ -75,8 +72,6 @@ class PlainScreen:
         if awaited and not self._prompted and self._interactive and _typed_by_hand():
             self._out.write("> ")
             self._out.flush()
-        elif not awaited and self._prompted and not text:
-            pass
         self._prompted = awaited
 
     def toggle_explain(self) -> bool:

@@ -15,6 +15,7 @@ from agent.turn import Band, Language
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+")
 _END = re.compile(r"[.!?…]+(?:\s?»|[\"”“')\]])*(?:\s+(?![a-zà-ÿ»])|$)")  # „Da!“, sagt er: one sentence
+_MARK = re.compile(r"[.!?…]+(?:\s?»|[\"”“')\]])*(?:\s+(?!»)|$)")
 _VOWELS = {
     "en": re.compile(r"[aeiouy]+"),
     "fr": re.compile(r"[aeiouyàâäéèêëîïôöùûüœæ]+"),
@@ -58,10 +59,10 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
-def sentences(text: str) -> list[str]:
-    """The sentences of a text, split after . ! ? and …"""
+def sentences(text: str, within_speech: bool = False) -> list[str]:
+    """The sentences of a text, split after . ! ? and …; ``within_speech`` also splits “Six!” from she says."""
     found, start = [], 0
-    for end in _END.finditer(text):
+    for end in (_MARK if within_speech else _END).finditer(text):
         found.append(text[start : end.end()].strip())
         start = end.end()
     rest = text[start:].strip()
@@ -111,7 +112,8 @@ class Measures:
 
 def measure(text: str, language: Language) -> Measures:
     """Measure a text. ``grade`` is Flesch-Kincaid (en) or Wiener 1 (de), ``ease`` Kandel-Moles or Amstad; 0 elsewhere."""
-    lengths = [len(words(sentence)) for sentence in sentences(text)]
+    # The formulas count every end mark, also one inside direct speech.
+    lengths = [len(words(sentence)) for sentence in sentences(text, within_speech=True)]
     tokens = words(text)
     n, k = max(1, len(tokens)), max(1, len(lengths))
     counts = [syllables(token, language) for token in tokens]

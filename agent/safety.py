@@ -3,7 +3,7 @@
 A text is first folded (lower case, no accents, no doubled letters, no fillers, known misspellings put right), so that
 what a recogniser mangles or a child misspells still reads the same. A pattern is then words with five signs:
 
-- ``{name}``   any entry of the class ``name`` of the same file
+- ``{class}``  any entry of that class of the same file; ``{name}`` is any first name listed there
 - ``(a|b c)``  one of several; ``(a|b)?`` one of them or nothing
 - ``...``      up to three words of the same sentence, none of them a negation
 - ``hit*``     any ending
@@ -22,7 +22,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agent.toml_file import FileProblem, read_toml
 from agent.turn import BANDS, LANGUAGES, Band, Language
@@ -67,34 +67,32 @@ class Topic(_Strict):
 
 
 class Personal(_Strict):
-    """What announces personal data; see :mod:`agent.privacy` for how each list is used."""
+    """What announces personal data; :mod:`agent.privacy` says how each list is used.
+
+    Cues, ``addresses``, ``schools`` and ``dates`` are regular expressions in which a blank stands for any white space and
+    an apostrophe for any apostrophe or none; the group ``it``, where there is one, is what is personal.
+    """
 
     name_cues: Lines
-    third_cues: Lines
+    weak_cues: Lines
     called: Lines
     relations: Lines
     titles: Lines
     not_names: Lines
+    fiction: Lines
+    first_names: Lines
     place_cues: Lines
-    near_cues: Lines
+    place_prefixes: Lines
     not_places: Lines
-    cities: Lines
-    streets: Lines
-    street_first: bool
-    schools: Lines
-    school_cues: Lines
-    not_schools: Lines
-    birthday_cues: Lines
-    months: Lines
-    ordinals: Lines
-    digits: dict[str, str]
+    places: Lines
     phone_cues: Lines
+    digits: Lines
     at: Lines
     dot: Lines
-    first_names: Lines
-    fiction: Lines
-    proper: Lines
-    asks: Lines
+    addresses: Lines
+    schools: Lines
+    birthday_cues: Lines
+    dates: Lines
 
 
 class Lexicon(_Strict):
@@ -106,12 +104,26 @@ class Lexicon(_Strict):
     negations: Lines
     invitations: Lines
     articles: Lines
+    proper: Lines
     fillers: Lines
     spelling: dict[str, str]
     classes: dict[str, Lines]
     harmless: Lines
     topics: tuple[Topic, ...]
     personal: Personal
+
+    @model_validator(mode="after")
+    def _patterns_are_readable(self) -> Lexicon:
+        """A pattern with a class that is not there, or with brackets inside brackets, would silently find nothing."""
+        patterns = [*self.harmless, *(entry for entries in self.classes.values() for entry in entries)]
+        patterns += [pattern for topic in self.topics for pattern in (*topic.says, *topic.unless)]
+        for pattern in patterns:
+            unknown = [name for name in _CLASS.findall(pattern) if name != "name" and name not in self.classes]
+            if unknown:
+                raise ValueError(f"the pattern “{pattern}” uses the class “{unknown[0]}”, which is not in [classes]")
+            if re.search(r"[()]", re.sub(r"\([^()]*\)", "", pattern)):
+                raise ValueError(f"the pattern “{pattern}” has brackets that do not match, or brackets inside brackets")
+        return self
 
 
 @dataclass(frozen=True)
@@ -216,11 +228,12 @@ def _expression(pattern: str, language: Language) -> str:
 @lru_cache(maxsize=2000)
 def _alternatives(options: tuple[str, ...], language: Language) -> str:
     def of_class(found: re.Match[str]) -> str:
-        return _alternatives(lexicon(language).classes[found[1]], language)
+        entries = lexicon(language)
+        return _alternatives(entries.classes.get(found[1], entries.personal.first_names), language)
 
     done = []
     for option in options:
-        if option == "^":
+        if option in ("^", "$"):
             done.append(r"\.")
             continue
         # Class names are put aside while words are folded.

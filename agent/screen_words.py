@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from agent.toml_file import read_toml
 from agent.turn import LANGUAGES, Language, Verdict
 
 FOLDER = Path(__file__).resolve().parent / "words" / "screen"
+_GRADED = ("correct", "partial", "wrong", "dont_know")
 
 
 class ScreenWords(BaseModel):
@@ -45,3 +47,18 @@ def known_language(value: object, otherwise: Language) -> Language:
 def printable(value: object) -> str:
     """Text that cannot steer a terminal: each control character becomes a space, so that places in the text stay the same."""
     return "".join(" " if unicodedata.category(character) in ("Cc", "Cs") else character for character in str(value))
+
+
+def friendly_sign(judged: Mapping[str, object], words: ScreenWords) -> str:
+    """What an answer's verdict looks like to the child; "" where nothing was there to be right or wrong."""
+    verdict = next((name for name in words.signs if name == judged.get("verdict")), None)
+    if verdict is None or (verdict in _GRADED and not str(judged.get("about", "")).startswith("prompt:")):
+        return ""
+    return words.signs[verdict]
+
+
+def child_line(heard: Mapping[str, object], judged: Mapping[str, object], words: ScreenWords) -> str:
+    """The child's words, or a few of ours where there are none to show."""
+    if heard.get("text"):
+        return printable(heard["text"])
+    return words.unkept if heard.get("withheld") and judged.get("verdict") != "silence" else words.quiet

@@ -6,13 +6,12 @@ import re
 
 from agent.normalise import folded_words, pattern, plain, tokens
 from agent.turn import LANGUAGES, Language
-
-
-ARTICLES = frozenset("a an the un une le la l les des du der die das den dem ein eine einen einem".split())
+from agent.vocabulary import ARTICLES
 
 
 def _within(text: str, language: Language) -> str:
     """The text without polite words around it."""
+    text = text.replace("s il te plait", "stp").replace("thank you", "thanks")
     lead, tail = folded_words(language, "lead"), folded_words(language, "tail")
     words = text.split()
     while len(words) > 1 and words[0] in lead:
@@ -64,6 +63,9 @@ def sounds_like_asking(text: str, language: Language, strict: bool = True) -> bo
     if "?" not in text or len(said) < 3 or hesitates(text, language):
         return False
     answering = folded_words(language, "because") | (ARTICLES if strict else frozenset())
+    # French names the subject first and takes it up again: "les plantes elles parlent ?"
+    if language == "fr" and {"il", "elle", "ils", "elles"} & set(said[1:]):
+        answering -= ARTICLES
     return said[0] not in answering and not {"or", "ou", "oder"} & set(said)
 
 
@@ -95,7 +97,7 @@ def is_gibberish(token: str) -> bool:
     if _BABBLE.fullmatch(token) or _BABBLE.search(token):
         return True
     soft = token.replace("sch", "s").replace("ch", "k").replace("ngst", "ns")
-    return (len(token) >= 3 and not _VOWEL.search(token)) or bool(_CLUSTER.search(soft)) or bool(re.search(r"q[^uaeiäöüéèê\W]|[^aeiouyn]j(?![aeiouyäöü])|sdf|dfg|kjh|qwe|^[^aeiouyäöü]{4,}", soft))
+    return (not _VOWEL.search(token)) or bool(_CLUSTER.search(soft)) or bool(re.search(r"q[^uaeiäöüéèê\W]|[^aeiouyn]j(?![aeiouyäöü])|sdf|dfg|kjh|qwe|^[^aeiouyäöü]{4,}", soft))
 
 
 def words_of(text: str, language: Language) -> list[str]:

@@ -13,7 +13,7 @@ from agent.turn import LANGUAGES, Language
 
 _SNOWBALL = {"en": "english", "fr": "french", "de": "german"}
 _LONGEST = 4  # words in the longest expression that counts as one ("pomme de terre")
-_ARTICLES = frozenset("a an the un une le la les l des du der die das den dem ein eine einen einem".split())
+ARTICLES = frozenset("a an the un une le la les l des du der die das den dem ein eine einen einem".split())
 _TENS = frozenset("vingt trente quarante cinquante soixante quatre twenty thirty forty fifty sixty seventy eighty ninety hundred cent".split())
 _ONE = {"en": frozenset({"one"}), "fr": frozenset({"un", "une"}), "de": frozenset({"ein", "eine"})}
 
@@ -62,7 +62,9 @@ def _irregular(language: Language) -> dict[str, str]:
 def stem(word: str, language: Language) -> str:
     """The stem of one word; forms in the lexicon's irregular table are led back to their basic form first."""
     folded = fold(word, language)
-    return str(_stemmer(language).stemWord(_irregular(language).get(folded, folded)))
+    root = str(_stemmer(language).stemWord(_irregular(language).get(folded, folded)))
+    # The stemmer needs the accents that folding took away to know a participle: "arrêtée", "arrêté", "arrête".
+    return root.rstrip("e") or root if language == "fr" and len(root) > 4 else root
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -230,7 +232,7 @@ def _negate(words: list[Word], language: Language) -> list[Word]:
         reached = 0
         for later in range(index + 1, len(words)):
             other = words[later]
-            article = other.folded in _ARTICLES and words[later - 1].weight > 0
+            article = other.folded in ARTICLES and words[later - 1].weight > 0
             if other.clause != word.clause or (reached and (other.folded in contrast or article)):
                 break
             if other.weight > 0 and not _is_negator(words, later, language):

@@ -19,8 +19,8 @@ def connect(kind: str, clock: Clock) -> Robot:
     """The robot of that kind, awake. Raises ValueError for a kind there is not, Missing for what has to be installed."""
     name, _, address = kind.partition(":")
     if name not in KINDS or (address and name != "reachy"):
-        near = difflib.get_close_matches(name, KINDS, n=1)
-        hint = f"did you mean “{near[0]}”?" if near and near[0] != kind else f"there are: {', '.join(KINDS)}"
+        near = difflib.get_close_matches(name, KINDS, n=1) if name not in KINDS else []
+        hint = f"did you mean “{near[0]}”?" if near else f"there are: {', '.join(KINDS)}"
         raise ValueError(f"there is no robot “{kind}”; {hint}")
     from hardware.motion import Motion
 

@@ -19,7 +19,7 @@ from hardware.workspace import SPEED, Rows
 ROLL, PITCH, YAW, Z, LEFT, RIGHT = 0, 1, 2, 5, 6, 7
 ANTENNA_SIZE = {"sway": 0.7, "normal": 1.0, "perk": 1.2}
 _REST = 10.0  # degrees outwards: antennas that stand straight up tremble
-_SPARE = 0.75  # of the allowed speed is for the gesture, the rest for what lies on top and for blending
+_SPARE = 0.65  # of the allowed speed is for the gesture, the rest for what lies on top and for blending
 _LEAST, _MOST = 0.1, 3.0  # a style's factors are held between these: nothing freezes, nothing is flung
 
 

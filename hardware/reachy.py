@@ -127,11 +127,11 @@ class ReachyBody:
         """After an absence: from where the robot is to where it should be, in :data:`_EASE` seconds."""
         if self._from is None:
             return target
-        share = (time.monotonic() - self._since) / _EASE
-        if share >= 1:
+        passed = time.monotonic() - self._since
+        if passed >= _EASE:
             self._from = None
             return target
-        eased: Rows = self._from + float(smooth(np.array(share))) * (target - self._from)
+        eased: Rows = self._from + float(smooth(np.array(passed / _EASE))) * (target - self._from)
         return eased
 
     def _call_again(self, old: Any) -> None:

@@ -27,8 +27,8 @@ HIGH = np.array([51.0, 45.0, 220.0, 52.0, 54.0, 24.0, 170.0, 170.0, 160.0])
 HEAD_TURN = 60.0
 """How far, in degrees, the head may turn from where the body points."""
 
-SPEED = np.array([240.0, 240.0, 240.0, 250.0, 250.0, 250.0, 600.0, 600.0, 120.0])
-"""The fastest a target may change, in degrees or millimetres a second: ours, below what the motors do unloaded."""
+SPEED = np.array([300.0, 300.0, 300.0, 250.0, 250.0, 250.0, 600.0, 600.0, 120.0])
+"""The fastest a target may change, in degrees or millimetres a second: ours, about half of what the motors do unloaded."""
 
 SLEEP = np.array([0.0, 24.0, 0.0, -21.0, 0.0, -44.0, 170.0, 170.0, 0.0])
 """Head down, antennas folded: the pose the SDK calls sleeping."""

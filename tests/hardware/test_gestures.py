@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,14 @@ from hardware.motion import Motion
 from hardware.simulator import Simulator
 from hardware.workspace import SPEED
 
-NAMES = """nod double_nod shake think wonder listen surprise joy calm_joy comfort proud hush count big small look_left look_right
-look_up look_down bend stretch twist squash rain sun grow sleep goodbye wave wind swim fly jump cold warm dance whisper search
-dizzy yawn offer""".split()
+NAMES = set(
+    re.findall(
+        r"\w+",
+        """nod double_nod shake think wonder listen surprise joy calm_joy comfort proud hush count big small look_left
+        look_right look_up look_down bend stretch twist squash rain sun grow sleep goodbye wave wind swim fly jump cold warm dance whisper search
+        dizzy yawn offer""",
+    )
+)
 
 
 def _level(level: int) -> MotionStyle:
@@ -34,7 +40,7 @@ def _level(level: int) -> MotionStyle:
 
 
 def test_the_names_that_stories_use_are_there() -> None:
-    assert set(NAMES) <= set(gestures())
+    assert set(gestures()) >= NAMES
 
 
 @pytest.mark.parametrize("level", range(1, 10))
@@ -45,7 +51,9 @@ def test_every_gesture_at_every_level_can_be_done_on_top_of_speech(level: int) -
     for name in gestures():
         motion.perform(name, style)
         motion.speak([0.9] * 80, 0.05, style)
-        clock.sleep(track(name).duration / style.velocity + 0.6)
+        while motion.gesture:
+            clock.sleep(0.1)
+        clock.sleep(0.4)
     motion.close()
     assert motion.reports() == []
     assert simulator.ignored == 0
@@ -90,7 +98,7 @@ def test_opposites_go_opposite_ways() -> None:
     ("text", "line", "words"),
     [
         ('[a]\nmeaning = "yes"\nkeyframes = [{t=0.0}, {t=1.0, pich=3}, {t=2.0}]\n', 3, "keyframes.1.pich"),
-        ('[a]\nmeaning = "yes"\nkeyframes = [{t=0.0}, {t=1.0, pitch=3}, {t=2.0, roll=1}]\n', 1, "last keyframe must be neutral"),
+        ('[a]\nmeaning = "yes"\nkeyframes = [{t=0.0}, {t=1.0, pitch=3}, {t=2.0, roll=1}]\n', 1, "last keyframe must be"),
         ('[a]\nmeaning = "yes"\nkeyframes = [{t=0.0}, {t=1.0, pitch=3}, {t=1.0}]\n', 1, "must rise"),
         ('[a]\nmeaning = "yes"\nkeyframes = [{t=0.2}, {t=1.0, pitch=3}, {t=2.0}]\n', 1, "t=0"),
         ('[a]\nmeaning = "yes"\nkeyframes = [{t=0.0}, {t=1.0, pitch=nan}, {t=2.0}]\n', 3, "finite"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agent.ports import MotionStyle
-from hardware.layers import LEFT, PITCH, RIGHT, ROLL, YAW, Z, Gaze, Idle, Speech, beats_in
+from hardware.layers import LEFT, PITCH, RIGHT, ROLL, YAW, Gaze, Idle, Speech, Z, beats_in
 
 _TIMES = np.arange(0, 20, 0.01)
 

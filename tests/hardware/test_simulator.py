@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from agent.ports import Pose
 from hardware.simulator import LAG, Simulator
 from hardware.workspace import SLEEP, as_row
-from agent.ports import Pose
 
 
 def test_it_follows_with_the_lag_of_the_mock() -> None:
