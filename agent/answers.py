@@ -11,8 +11,9 @@ from agent.coverage import Cover, Target, child_words, cover, target
 from agent.lexicon import concepts, manner
 from agent.likeness import SURE, like, opposites_of
 from agent.normalise import folded_words, pattern, plain
+from agent.numerals import number_like
 from agent.turn import Language
-from agent.vocabulary import Word, number_like, read
+from agent.vocabulary import Word, read
 
 RIGHT = 0.65  # share of an accepted answer's weight from which on it was given
 VAGUE = 0.34  # from here on it was given in part
@@ -85,13 +86,17 @@ def weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
         if counted:
             return counted
     covers = [(cover(said, item, expected.language, expected.polarity), item) for item in expected.accepted]
-    best, item = max(covers, key=lambda pair: (pair[0].share - pair[0].against, pair[0].weight), default=(Cover(0.0, False, (), 0.0), None))
+    best, item = max(
+        covers, key=lambda pair: (pair[0].share - pair[0].against, pair[0].weight), default=(Cover(0.0, False, (), 0.0), None)
+    )
     wrong, index = _misconception(said, expected)
     ideas = [(cover(said, idea, expected.language, expected.polarity), idea) for idea in expected.ideas]
     needed = [pair for pair in ideas if not pair[1].all_given] or ideas
     covered = [pair for pair in needed if pair[0].share >= RIGHT and not pair[0].against]
     against = any(pair[0].against for pair in needed) or best.against
     right = best.share >= RIGHT and not best.against
+    if item and any(word.weight >= 0.6 for word in item.words):  # "he wanted to" alone is not "he wanted to be kind"
+        right = right and any(word.weight >= 0.6 for _, word in best.pairs)
     complete = bool(needed) and len(covered) == len(needed) and not best.against
     score = round(min(1.0, max(best.share, len(covered) / len(needed) if needed else 0.0)), 3)
     name = item.text if item else ""
@@ -105,9 +110,21 @@ def weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
             return Weighed("partial", score, name, pairs, reason="gropes for it")
         if _offers_another(said, pairs, expected, text):
             return Weighed("partial", score, name, pairs, reason="says it as one of two possibilities")
-        return Weighed("correct", max(score, RIGHT), name if right else covered[0][1].text, pairs, reason="matches an accepted answer" if right else "holds every key idea")
+        return Weighed(
+            "correct",
+            max(score, RIGHT),
+            name if right else covered[0][1].text,
+            pairs,
+            reason="matches an accepted answer" if right else "holds every key idea",
+        )
     if covered and not against:
-        return Weighed("partial", score, covered[0][1].text, tuple(pair for found, _ in covered for pair in found.pairs), reason="holds some of the key ideas")
+        return Weighed(
+            "partial",
+            score,
+            covered[0][1].text,
+            tuple(pair for found, _ in covered for pair in found.pairs),
+            reason="holds some of the key ideas",
+        )
     if against:
         return Weighed("wrong", 0.0, name, (), reason="says the contrary")
     if best.share >= VAGUE and any(word.weight >= 0.6 for _, word in best.pairs) and not _only_given(best, expected):
@@ -160,7 +177,7 @@ def _weigh_number(said: Sequence[Word], expected: Prepared, text: str, language:
 def _number_slip(word: Word, language: Language) -> Word | None:
     """A number that was misheard: "tree", "vin", "zwansig"."""
     slips = manner(language).number_slips
-    digits = slips.get(word.text) or slips.get(word.folded) or number_like(word.text, language)
+    digits = slips.get(word.text) or slips.get(word.folded) or ("" if word.known else number_like(word.text, language))
     return replace(word, number=int(digits)) if digits else None
 
 
@@ -170,7 +187,11 @@ def _misconception(said: Sequence[Word], expected: Prepared) -> tuple[Cover | No
     for number, ways in enumerate(expected.misconceptions):
         for way in ways:
             found = cover(said, way, expected.language, expected.polarity)
-            if found.share >= 0.5 and not found.against and (best is None or (found.share, found.weight) > (best.share, best.weight)):
+            if (
+                found.share >= 0.5
+                and not found.against
+                and (best is None or (found.share, found.weight) > (best.share, best.weight))
+            ):
                 best, index = found, number
     return best, index
 
@@ -203,7 +224,10 @@ def _offers_another(said: Sequence[Word], pairs: Sequence[tuple[Word, Word]], ex
 
 def _only_given(best: Cover, expected: Prepared) -> bool:
     """Only words that the question has already said."""
-    return all(any(like(child, word, expected.language) >= SURE for word in expected.question if word.weight > 0) for child, _ in best.pairs)
+    return all(
+        any(like(child, word, expected.language) >= SURE for word in expected.question if word.weight > 0)
+        for child, _ in best.pairs
+    )
 
 
 def _kind_of(said: Sequence[Word], expected: Prepared) -> Word | None:
@@ -216,7 +240,16 @@ def _kind_of(said: Sequence[Word], expected: Prepared) -> Word | None:
         meant = opposites_of(word) if word.negated else word.meaning.concepts
         if any(wider.get(name, frozenset()) & wanted for name in meant - asked):
             return word
-    others = [word for word in said if word.weight >= 0.6 and word.meaning.tables & tables and "kinds" not in word.meaning.tables]
+    others = [
+        word for word in said if word.weight >= 0.6 and word.meaning.tables & tables and "kinds" not in word.meaning.tables
+    ]
     if others:
         return None
-    return next((word for word in said if word.meaning.tables == {"kinds"} and word.meaning.concepts & tables - asked and not word.negated), None)
+    return next(
+        (
+            word
+            for word in said
+            if word.meaning.tables == {"kinds"} and word.meaning.concepts & tables - asked and not word.negated
+        ),
+        None,
+    )

@@ -10,7 +10,7 @@ from agent.turn import Language
 from agent.vocabulary import Word, read
 
 _ENDS = frozenset({"stop_it", "finish", "away", "leave", "die"})
-GIVEN = 0.3  # what is left of a word's weight when the question has already said it
+GIVEN = 1.0  # what is left of a word's weight when the question has already said it
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ def cover(said: Sequence[Word], wanted: Target, language: Language, polarity: bo
             if polarity and alike >= SURE and child.negated != word.negated:
                 if ended and child.negated:  # "no more rain" for "the rain stopped"
                     best, best_word = alike, child
-                    gained += sum(w for other, w in zip(wanted.words, wanted.weights, strict=True) if other.meaning.concepts & _ENDS)
+                    gained += sum(
+                        w for other, w in zip(wanted.words, wanted.weights, strict=True) if other.meaning.concepts & _ENDS
+                    )
                 else:
                     contrary, weak = True, False
             elif opposite(child, word) and child.negated != word.negated:

@@ -15,7 +15,6 @@ import termios
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -66,7 +65,7 @@ class Keyboard:
         self._lines: queue.SimpleQueue[_Line] = queue.SimpleQueue()
         self._awaited = False
         self._last_key = time.monotonic()
-        self._over = False
+        self._over = self._closed = False
         self._wake, self._waker = os.pipe()
         self._reader = threading.Thread(target=self._read, name="keyboard", daemon=True)
         self._reader.start()
@@ -190,12 +189,17 @@ class Keyboard:
             return None
 
     def close(self) -> None:
-        """Stop reading and give the terminal back."""
-        with suppress(OSError):
-            os.close(self._waker)
+        """Stop reading and give the terminal back; more than once does no harm."""
+        if self._closed:
+            return
+        self._closed = True
+        os.write(self._waker, b".")
         self._reader.join(1.0)
         if self._mode is not None:
             self._mode.close()
+        if not self._reader.is_alive():
+            os.close(self._waker)
+            os.close(self._wake)
 
     def __enter__(self) -> Keyboard:
         return self

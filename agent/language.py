@@ -22,8 +22,45 @@ from agent.vocabulary import ARTICLES, is_known
 
 # The languages spoken most in the classes this is made for, and those a short sentence is easily mistaken for.
 _CANDIDATES = (
-    *LANGUAGES, "es", "it", "pt", "nl", "pl", "tr", "ar", "ro", "sq", "hr", "bs", "sr", "sv", "da", "no", "hu", "cs", "sk", "ru", "uk", "bg", "el", "fa", "ur", "hi",
-    "ku", "vi", "so", "zh", "ja", "ko", "fi", "ca", "he", "ta", "th", "sl", "lt",
+    *LANGUAGES,
+    "es",
+    "it",
+    "pt",
+    "nl",
+    "pl",
+    "tr",
+    "ar",
+    "ro",
+    "sq",
+    "hr",
+    "bs",
+    "sr",
+    "sv",
+    "da",
+    "no",
+    "hu",
+    "cs",
+    "sk",
+    "ru",
+    "uk",
+    "bg",
+    "el",
+    "fa",
+    "ur",
+    "hi",
+    "ku",
+    "vi",
+    "so",
+    "zh",
+    "ja",
+    "ko",
+    "fi",
+    "ca",
+    "he",
+    "ta",
+    "th",
+    "sl",
+    "lt",
 )
 _PRIOR = 2.0  # advantage of the session's language, in the units of the scores below
 _WORD = 4.0  # what a share of 1.0 of known words is worth
@@ -52,8 +89,12 @@ def _load() -> Any:
     whole = LanguageIdentifier.from_model_file(MODEL_FILE)
     keep = [index for index, name in enumerate(whole.nb_classes) if name in _CANDIDATES]
     return LanguageIdentifier(
-        np.ascontiguousarray(whole.nb_ptc[:, keep]), whole.nb_pc[keep], [whole.nb_classes[index] for index in keep],
-        whole.tk_nextmove, whole.tk_output, tk_row=whole.tk_row,
+        np.ascontiguousarray(whole.nb_ptc[:, keep]),
+        whole.nb_pc[keep],
+        [whole.nb_classes[index] for index in keep],
+        whole.tk_nextmove,
+        whole.tk_output,
+        tk_row=whole.tk_row,
     )
 
 
@@ -143,7 +184,9 @@ def _switches(words: Sequence[str], shares: dict[Language, float], best: Languag
 
 def _borrows(words: Sequence[str], language: Language) -> bool:
     others = [other for other in LANGUAGES if other != language]
-    return any(len(word) > 2 and not is_known(word, language) and any(is_known(word, other) for other in others) for word in words)
+    return any(
+        len(word) > 2 and not is_known(word, language) and any(is_known(word, other) for other in others) for word in words
+    )
 
 
 def _is_foreign(spoken: str, letters: dict[str, float], shares: dict[Language, float]) -> bool:
@@ -165,4 +208,4 @@ def _is_foreign(spoken: str, letters: dict[str, float], shares: dict[Language, f
         return False
     best_ours = max(letters[language] for language in LANGUAGES) + _WORD * ours
     other = max(score + _WORD * listed.get(name, 0.0) for name, score in letters.items() if name not in LANGUAGES)
-    return other > best_ours + (0.0 if only else _FOREIGN)
+    return other > best_ours + _FOREIGN * max(0.0, 1.0 - 2 * only)

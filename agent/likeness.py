@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
-from agent.lexicon import concepts
+from agent.lexicon import concepts, manner
 from agent.normalise import fold
 from agent.phonetics import sound
-from agent.turn import Language
+from agent.turn import LANGUAGES, Language
 from agent.vocabulary import Word, is_known
 
 _HARDENED = str.maketrans("bdgvwzcy", "ptkffski")  # sounds that children and recognisers swap: "plau", "volken"
@@ -25,7 +26,15 @@ def like(child: Word, wanted: Word, language: Language) -> float:
         return 0.98
     if child.meaning.concepts & wanted.meaning.concepts:
         return 0.92
+    if {frozenset((child.folded, wanted.folded)), frozenset((child.stem, wanted.folded))} & _homophones(language):
+        return 0.9
     return max(_compound(child, wanted, language), _slip(child, wanted, language))
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def _homophones(language: Language) -> frozenset[frozenset[str]]:
+    groups = [[fold(word, language) for word in group] for group in manner(language).homophones]
+    return frozenset(frozenset((one, other)) for group in groups for one in group for other in group if one != other)
 
 
 def _compound(child: Word, wanted: Word, language: Language) -> float:
@@ -61,6 +70,9 @@ def _slip(child: Word, wanted: Word, language: Language) -> float:
         return 0.85
     if length >= 4 and child.folded.translate(_HARDENED) == wanted.folded.translate(_HARDENED):
         return 0.88
+    ends = child.folded[:1] + child.folded[-1:]
+    if length == 4 and distance <= 1 and not child.known and ends == wanted.folded[:1] + wanted.folded[-1:]:
+        return 0.84  # "fwog"
     allowed = 0 if length < 5 else 1 if length < 8 else 2
     if distance <= allowed and ours[:1] == theirs[:1] and not _other_word(child, language):
         return 0.88
@@ -105,7 +117,7 @@ def joined(words: tuple[Word, ...], language: Language) -> tuple[Word, ...]:
     from agent.vocabulary import read
 
     found: list[Word] = []
-    for one, other in zip(words, words[1:], strict=False):
+    for one, other in pairwise(words):
         if one.clause != other.clause or one.number is not None or other.number is not None:
             continue
         text = one.text.replace(" ", "") + other.text.replace(" ", "")
@@ -113,7 +125,16 @@ def joined(words: tuple[Word, ...], language: Language) -> tuple[Word, ...]:
         if len(whole) == 1 and len(fold(text, language)) >= 6:
             single = whole[0]
             found.append(
-                Word(text, single.folded, single.stem, 1.0, single.meaning, single.own, False if not single.own else single.known,
-                     negated=one.negated or other.negated, clause=one.clause)
+                Word(
+                    text,
+                    single.folded,
+                    single.stem,
+                    1.0,
+                    single.meaning,
+                    single.own,
+                    False if not single.own else single.known,
+                    negated=one.negated or other.negated,
+                    clause=one.clause,
+                )
             )
     return tuple(found)

@@ -13,12 +13,13 @@ from agent.lexicon import manner
 from agent.turn import Language
 
 _TOKEN = re.compile(r"[^\W_]+|[,;:.!?…–—]")
+_DRAWL = re.compile(r"([^\W\d_])\1{2,}")
 _BREAK = re.compile(r"[,;:.!?…–—]")
 # Humming that means something, which would otherwise count as filling a pause.
 _HUMMED_YES = re.compile(r"\b(?:uh[ -]?huh|mm[ -]?hm+|m-hm)\b")
 _HUMMED_NO = re.compile(r"\b(?:nuh[ -]uh|uh-uh|mm-mm)\b")
 # Any length of "uhhh", "mmm", "euhh", "ähm", "pfff".
-_DRAWN = re.compile(r"(?:u+h+m*|u+m+|e+r+m*|e+h+m*|h+[mu]+h*m*|m{2,}|a+h+|o+h+|ä+h*m*|ö+h*m*|h?eu+h+|pf+|hein+)")
+_DRAWN = re.compile(r"(?:u+h+m*|u+mm+|e+rr+m*|erm+|e+h+m*|h+[mu]+h*m*|m{2,}|a+h+|o+h+|ä+h*m*|ö+h*m*|h?eu+h+|pf+|hein+)")
 _DIGRAPH = re.compile(r"(?<![aeiouq])([aou])e")
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł": "l"})
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'", "ʼ": "'"})
@@ -50,11 +51,12 @@ def tokens(text: str, language: Language) -> tuple[str, ...]:
     text = unicodedata.normalize("NFC", text).lower().translate(_APOSTROPHES)
     text = _HUMMED_NO.sub("nope", _HUMMED_YES.sub("mhm", text))
     text = text.replace("'", " " if language == "fr" else "").replace("-", " ").replace("‑", " ")
+    text = _DRAWL.sub(lambda found: found[1] * (2 if found[1] == "m" else 1), text)  # "nooo", "yesss"
     found = _TOKEN.findall(text)
     kept: list[str] = []
     for index, token in enumerate(found):
         after = found[index + 1] if index + 1 < len(found) else ""
-        repeated = token == after and not token.isdigit()
+        repeated = token == after and not token.isdecimal()
         # A stammered beginning ("s-s-snail") is one letter, or two that are no word of their own.
         stammer = len(token) == 1 and token.isalpha() and after.startswith(token) and token not in "aiylàmntcjsd"
         stammer = stammer or (len(token) == 1 and token.isalpha() and len(after) > 2 and after[0] == token and language != "fr")

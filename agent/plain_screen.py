@@ -20,8 +20,8 @@ class PlainScreen:
 
     echoes = False
 
-    def __init__(self, out: Steady, *, explain: bool, title: str, beats: int, interactive: bool) -> None:
-        self._out, self._explain, self._beats, self._interactive = out, explain, beats, interactive
+    def __init__(self, out: Steady, *, explain: bool, title: str, interactive: bool) -> None:
+        self._out, self._explain, self._interactive = out, explain, interactive
         self._explainer = Explainer()
         self._language: Language = "en"
         self._heard: Mapping[str, object] | None = None

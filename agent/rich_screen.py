@@ -1,8 +1,8 @@
 """The screen on a terminal: a transcript that scrolls, and below it a picture of what is happening now.
 
-A finished sentence is printed for good. The few lines at the bottom are drawn again ten times a second by a thread of
-their own: the robot, the sentence being spoken with its word marked, how far the story is, and what is being typed. Every
-colour stands beside words that say the same, so that the screen reads as well without colour.
+A finished sentence is printed for good. The few lines at the bottom are drawn again with each word and each key, and ten
+times a second by a thread of their own: the robot, the sentence being spoken with its word marked, how far the story is,
+and what is being typed. Every colour stands beside words that say the same, so that the screen reads as well without it.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class RichScreen:
         self._lock = threading.RLock()  # one thread draws at a time, or the pictures' heights would not add up
         self._transcript.title(title)
         self._live: Live | None = None
+        self._width = self._console.width
         self._dark = threading.Event()
         if live:
             self._light()
@@ -79,7 +80,21 @@ class RichScreen:
     def _refresh(self) -> None:
         with self._lock:
             if self._live is not None:
+                self._reflow(self._live)
                 self._live.refresh()
+
+    def _reflow(self, live: Live) -> None:
+        """After the window has become narrower the terminal has folded the picture's lines; rich must take away all of them."""
+        width, before = self._console.width, self._width
+        self._width = width
+        if width >= before:
+            return
+        options = self._console.options.update(width=before)
+        drawn = live._live_render  # rich has no public way to say how tall its last picture is now
+        lines = self._console.render_lines(drawn.renderable, options, pad=False)
+        rows = sum(max(1, -(-sum(segment.cell_length for segment in line) // width)) for line in lines)
+        if drawn._shape is not None:
+            drawn._shape = (width, min(rows, self._console.height))
 
     def _darken(self) -> None:
         """Take the picture away and give the cursor back."""
@@ -87,12 +102,15 @@ class RichScreen:
         with self._lock:
             live, self._live = self._live, None
             if live is not None:
+                self._reflow(live)
                 live.stop()
                 atexit.unregister(self._darken)
 
     def word(self, sentence: Sentence, word: Word) -> None:
-        """The word being spoken now; the next picture marks it."""
-        self._picture.word = word
+        """The word being spoken now is marked at once."""
+        with self._lock:
+            self._picture.word = word
+            self._refresh()
 
     def typing(self, text: str, awaited: bool) -> None:
         """What has been typed so far, and whether an answer is being waited for."""
@@ -110,6 +128,8 @@ class RichScreen:
     def show(self, event: Mapping[str, object]) -> None:
         """One event of the session."""
         with self._lock:
+            if self._live is not None:
+                self._reflow(self._live)
             kind = event["kind"]
             if kind not in ("saying", "notice"):
                 self._events.append(event)

@@ -42,7 +42,8 @@ _PIECE = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*'?|[.!?…;:\n]+")
 _DOUBLED = re.compile(r"([a-z])\1+")
 _TRIPLED = re.compile(r"([a-z])\1{2,}")
 _LITERAL = re.compile(r"[^\W_]+(?:['’][^\W_]*)*")
-_PART = re.compile(r"\.\.\.|\([^)]*\)\??|[^\s()]+")
+_PART = re.compile(r"\.\.\.|\(|\)\??|[|^$]|\{[a-z_]+\}|[^\s()|{}]+")
+_SIGNS = {"(": "(?:", ")": ")", ")?": ")?", "|": "|", "^": r" \.", "$": r" \."}
 _CLASS = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -69,13 +70,14 @@ class Topic(_Strict):
 class Personal(_Strict):
     """What announces personal data; :mod:`agent.privacy` says how each list is used.
 
-    Cues, ``addresses``, ``schools`` and ``dates`` are regular expressions in which a blank stands for any white space and
-    an apostrophe for any apostrophe or none; the group ``it``, where there is one, is what is personal.
+    Cues are regular expressions in which a blank stands for any white space and an apostrophe for any apostrophe or none.
+    ``addresses``, ``schools`` and ``dates`` are plain ones; the group ``it``, where there is one, is what is personal.
     """
 
     name_cues: Lines
     weak_cues: Lines
     called: Lines
+    possessives: Lines
     relations: Lines
     titles: Lines
     not_names: Lines
@@ -86,7 +88,7 @@ class Personal(_Strict):
     not_places: Lines
     places: Lines
     phone_cues: Lines
-    digits: Lines
+    digits: dict[str, int]
     at: Lines
     dot: Lines
     addresses: Lines
@@ -114,15 +116,15 @@ class Lexicon(_Strict):
 
     @model_validator(mode="after")
     def _patterns_are_readable(self) -> Lexicon:
-        """A pattern with a class that is not there, or with brackets inside brackets, would silently find nothing."""
+        """A pattern with a class that is not there, or with a stray bracket, would silently find nothing or too much."""
         patterns = [*self.harmless, *(entry for entries in self.classes.values() for entry in entries)]
         patterns += [pattern for topic in self.topics for pattern in (*topic.says, *topic.unless)]
         for pattern in patterns:
             unknown = [name for name in _CLASS.findall(pattern) if name != "name" and name not in self.classes]
             if unknown:
                 raise ValueError(f"the pattern “{pattern}” uses the class “{unknown[0]}”, which is not in [classes]")
-            if re.search(r"[()]", re.sub(r"\([^()]*\)", "", pattern)):
-                raise ValueError(f"the pattern “{pattern}” has brackets that do not match, or brackets inside brackets")
+            if pattern.count("(") != pattern.count(")"):
+                raise ValueError(f"the pattern “{pattern}” has a bracket too many or too few")
         return self
 
 
@@ -191,6 +193,12 @@ def fold(text: str, language: Language) -> str:
     return f" {' '.join(kept)} "
 
 
+@lru_cache(maxsize=64)
+def fold_allowed(text: str, language: Language) -> str:
+    """:func:`fold` for authored material, which is asked for again with every sentence of a turn."""
+    return fold(text, language) if text else ""
+
+
 @lru_cache(maxsize=len(LANGUAGES))
 def _spelling(language: Language) -> tuple[dict[str, str], frozenset[str]]:
     entries = lexicon(language)
@@ -208,40 +216,37 @@ def compile_patterns(patterns: tuple[str, ...], language: Language) -> re.Patter
     return re.compile("|".join(_expression(pattern, language) for pattern in patterns))
 
 
+@lru_cache(maxsize=10_000)
 def _expression(pattern: str, language: Language) -> str:
-    """A pattern as a regular expression; every word brings the blank before it, and the last is followed by one."""
+    """A pattern as a regular expression; every word brings the blank before it, and a blank follows the last."""
+    return f"(?:{_inner(pattern, language)})(?= )"
+
+
+def _inner(pattern: str, language: Language) -> str:
     found = []
     for part in _PART.findall(pattern):
         if part == "...":
-            negation = "|".join(_folded(lexicon(language).negations, language))
-            found.append(rf"(?: (?!(?:{negation}) )[a-z0-9_]+){{0,3}}?")
-        elif part in ("^", "$"):
-            found.append(r" \.")
-        elif part.startswith("("):
-            inner = _alternatives(tuple(part.rstrip("?")[1:-1].split("|")), language)
-            found.append(rf"(?: {inner}){'?' if part.endswith('?') else ''}")
+            found.append(_gap(language))
+        elif part in _SIGNS:
+            found.append(_SIGNS[part])
+        elif part.startswith("{"):
+            found.append(_any_of(part[1:-1], language))
         else:
-            found.append(" " + _alternatives((part,), language))
-    return f"(?:{''.join(found)})(?= )"
+            found.append(" " + fold_literals(part, language).replace("*", "[a-z0-9]*"))
+    return "".join(found)
 
 
-@lru_cache(maxsize=2000)
-def _alternatives(options: tuple[str, ...], language: Language) -> str:
-    def of_class(found: re.Match[str]) -> str:
-        entries = lexicon(language)
-        return _alternatives(entries.classes.get(found[1], entries.personal.first_names), language)
+@lru_cache(maxsize=200)
+def _any_of(name: str, language: Language) -> str:
+    entries = lexicon(language)
+    options = entries.classes.get(name, entries.personal.first_names)
+    return f"(?:{'|'.join(_inner(option, language) for option in options)})"
 
-    done = []
-    for option in options:
-        if option in ("^", "$"):
-            done.append(r"\.")
-            continue
-        # Class names are put aside while words are folded.
-        parts = _CLASS.split(option)
-        texts = [fold_literals(part, language).replace("*", "[a-z0-9]*") for part in parts[::2]]
-        names = [of_class(match) for match in _CLASS.finditer(option)]
-        done.append("".join(text + name for text, name in zip(texts, [*names, ""], strict=True)))
-    return f"(?:{'|'.join(done)})" if len(done) > 1 else done[0]
+
+@lru_cache(maxsize=len(LANGUAGES))
+def _gap(language: Language) -> str:
+    negation = "|".join(_folded(lexicon(language).negations, language))
+    return rf"(?: (?!(?:{negation}) )[a-z0-9_]+){{0,3}}?"
 
 
 def _folded(words: tuple[str, ...], language: Language) -> list[str]:
@@ -273,7 +278,7 @@ def find(text: str, language: Language, who: Who, band: Band = "6-7", allowed: s
     narrated = plain
     if told != text and len(_SPOKEN.findall(told)) > 1:
         narrated = rules.harmless.sub(" _", fold(told, language))
-    authored = fold(allowed, language) if allowed else ""
+    authored = fold_allowed(allowed, language)
     for rule in rules.rules:
         if band not in rule.topic.bands:
             continue

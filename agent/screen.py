@@ -89,7 +89,7 @@ def open_screen(*, explain: bool, robot: Robot, title: str, beats: int, interact
         return RichScreen(out, explain=explain, robot=robot, title=title, beats=beats, interactive=interactive, live=live)
     from agent.plain_screen import PlainScreen
 
-    return PlainScreen(out, explain=explain, title=title, beats=beats, interactive=interactive)
+    return PlainScreen(out, explain=explain, title=title, interactive=interactive)
 
 
 def moves_its_cursor(out: Steady) -> bool:

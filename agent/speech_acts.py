@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from agent.normalise import folded_words, pattern, plain, tokens
+from agent.lexicon import manner
+from agent.normalise import fold, folded_words, pattern, plain, tokens
 from agent.turn import LANGUAGES, Language
 from agent.vocabulary import ARTICLES
 
@@ -22,7 +23,7 @@ def _within(text: str, language: Language) -> str:
 
 
 def wants_to_stop(text: str, language: Language, firm: bool = False) -> bool:
-    """"Stop", in any of the three languages. ``firm``: only a whole sentence counts, because "stop" could be the answer."""
+    """ "Stop", in any of the three languages. ``firm``: only a whole sentence counts, because "stop" could be the answer."""
     for other in (language, *(name for name in LANGUAGES if name != language)):
         said = plain(text, other)
         if pattern(other, "stop_anywhere").search(said):
@@ -80,6 +81,11 @@ def talks_of_own_life(text: str, language: Language) -> bool:
     return bool(pattern(language, "off_topic").search(said))
 
 
+def talks_of_other_things(text: str, language: Language) -> bool:
+    """Television, games, the toilet: never an answer, whatever was asked (the first pattern of the list)."""
+    return bool(re.search(fold(manner(language).off_topic[0], language), plain(text, language)))
+
+
 def is_empty_talk(text: str, language: Language) -> bool:
     """Nothing but fillers ("um", "..."), or nothing at all."""
     return not plain(text, language)
@@ -87,17 +93,20 @@ def is_empty_talk(text: str, language: Language) -> bool:
 
 _VOWEL = re.compile(r"[aeiouyäöüàâéèêëîïôûùœ]")
 _CLUSTER = re.compile(r"[bcdfghjklmnpqrstvwxz]{5,}")
+_KEYBOARD = re.compile(r"q[^uaeiäöüéèê\W]|[^aeiouyn]j(?![aeiouyäöü])|sdf|dfg|kjh|qwe|^[^aeiouyäöü]{4,}")  # no word of ours
 _BABBLE = re.compile(r"(\w{1,3})\1{2,}|(.)\2{3,}")
 
 
 def is_gibberish(token: str) -> bool:
     """A word nobody could mean: no vowel, five consonants at once (German "Schrift" apart), or babble ("blablabla")."""
-    if token.isdigit() or len(token) < 2:
+    if token.isdecimal():
         return False
+    if len(token) < 2:
+        return not _VOWEL.search(token)
     if _BABBLE.fullmatch(token) or _BABBLE.search(token):
         return True
     soft = token.replace("sch", "s").replace("ch", "k").replace("ngst", "ns")
-    return (not _VOWEL.search(token)) or bool(_CLUSTER.search(soft)) or bool(re.search(r"q[^uaeiäöüéèê\W]|[^aeiouyn]j(?![aeiouyäöü])|sdf|dfg|kjh|qwe|^[^aeiouyäöü]{4,}", soft))
+    return not _VOWEL.search(token) or bool(_CLUSTER.search(soft) or _KEYBOARD.search(soft))
 
 
 def words_of(text: str, language: Language) -> list[str]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 BESIDE = 64  # columns from which the robot stands beside the words
 ABOVE = 20  # rows from which it stands above them on a narrow terminal
+_ROBOT = 24  # columns of the robot
 _BAR = 24  # columns of the progress bar, at most
 
 
@@ -53,7 +54,7 @@ class StagePicture:
             grid = Table.grid(padding=(0, 2))
             grid.add_row(self._body(), Group(*words))
             return grid
-        return Group(self._body(), *words[1:]) if height >= ABOVE else Group(*words[1:])
+        return Group(self._body(), *words[1:]) if height >= ABOVE and width >= _ROBOT else Group(*words[1:])
 
     def _body(self) -> Text:
         from rich.text import Text
@@ -80,7 +81,7 @@ class StagePicture:
         from rich.text import Text
 
         here, whole = min(self._told, self._beats), max(1, self._beats)
-        columns = min(_BAR, width - 20)
+        columns = min(_BAR, max(0, width - 20))
         full = columns if self._done else columns * here // whole
         done, left = ("=", "-") if self._plain else ("━", "─")
         label = screen_words(self.language).scene.format(here=here, all=self._beats) if here else ""

@@ -12,6 +12,8 @@ from types import FrameType
 
 from agent.line_editor import PASTE_OFF, PASTE_ON
 
+_SHOW_CURSOR = "\x1b[?25h"  # whoever hid it may not get to show it again
+
 
 class KeyByKey:
     """Takes the terminal ``fd`` over until :meth:`close`. Raises ``termios.error`` if it is none.
@@ -33,6 +35,7 @@ class KeyByKey:
 
     def _take(self) -> None:
         mode = termios.tcgetattr(self._fd)
+        mode[0] &= ~termios.IXON  # Ctrl-S would stop the screen, and the robot with it
         mode[3] &= ~(termios.ICANON | termios.ECHO)
         mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
         termios.tcsetattr(self._fd, termios.TCSADRAIN, mode)
@@ -44,7 +47,7 @@ class KeyByKey:
             return
         self._open = False
         atexit.unregister(self.close)
-        self._write(PASTE_OFF)
+        self._write(PASTE_OFF + _SHOW_CURSOR)
         with suppress(termios.error, OSError):  # a terminal that has gone needs nothing back
             termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
 

@@ -9,13 +9,15 @@ from typing import Any
 
 from agent.lexicon import concepts, manner
 from agent.normalise import fold, folded_words, is_break, tokens
+from agent.numerals import is_numeral, with_numbers
 from agent.turn import LANGUAGES, Language
 
 _SNOWBALL = {"en": "english", "fr": "french", "de": "german"}
 _LONGEST = 4  # words in the longest expression that counts as one ("pomme de terre")
-ARTICLES = frozenset("a an the un une le la les l des du der die das den dem ein eine einen einem".split())
-_TENS = frozenset("vingt trente quarante cinquante soixante quatre twenty thirty forty fifty sixty seventy eighty ninety hundred cent".split())
-_ONE = {"en": frozenset({"one"}), "fr": frozenset({"un", "une"}), "de": frozenset({"ein", "eine"})}
+ARTICLES = frozenset(  # never content, in any of the languages
+    {"a", "an", "the", "un", "une", "le", "la", "les", "l", "des", "du", "der", "die", "das", "den", "dem", "ein", "eine"}
+    | {"einen", "einem"}
+)
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,20 @@ def meaning(word: str, language: Language) -> Meaning:
 def is_known(word: str, language: Language) -> bool:
     """Whether the lexicon holds the word, as one with content or as a function word."""
     folded = fold(word, language)
-    return folded in _empty(language) or folded in _irregular(language) or bool(meaning(word, language).concepts) or _counts(folded, language)
+    return (
+        folded in _empty(language)
+        or folded in _irregular(language)
+        or bool(meaning(word, language).concepts)
+        or is_numeral(folded, language)
+    )
 
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _empty(language: Language) -> frozenset[str]:
     """Words without content of their own."""
-    return frozenset().union(*(folded_words(language, name) for name in ("function", "fillers", "negators", "contrast", "because")))
+    return frozenset().union(
+        *(folded_words(language, name) for name in ("function", "fillers", "negators", "contrast", "because"))
+    )
 
 
 @lru_cache(maxsize=50_000)
@@ -117,85 +126,16 @@ def _word(token: str, language: Language) -> Word:
         weight = 0.4
     elif not own and any(folded in folded_words(other, "function") for other in LANGUAGES):
         weight = 0.0
-    number = int(token) if token.isdigit() and len(token) < 10 else None
-    return Word(token, folded, root, 1.0 if number is not None else weight, sense, own or number is not None, known, number=number)
-
-
-def _with_numbers(found: Sequence[str], language: Language) -> list[str]:
-    """Number words as digits ("vingt et un" → "21"). A lone "one" stays a number, an article does not become one."""
-    from text_to_num import alpha2digit
-
-    articles = _ONE[language] if len([token for token in found if not is_break(token)]) > 1 else frozenset[str]()
-    result: list[str] = []
-    run: list[str] = []
-    for index, token in enumerate([*found, ","]):
-        before = [part for part in found[max(0, index - 2) : index] if part not in {"et", "and"}]
-        joined = bool(before) and before[-1] in _TENS
-        after = found[index + 1] if index + 1 < len(found) else ""
-        if is_break(token) or (token in articles and not joined and after not in {"und", "hundert", "hundred"}):
-            if run:
-                result += alpha2digit(" ".join(_umlauts(run, language)), language, 0.0).split()
-                run = []
-            if index < len(found):
-                result.append(token)
-        else:
-            run.append(token)
-    return [part for token in result for part in (tokens(token, language) or (token,))]
-
-
-_NUMBER_WORDS: dict[Language, str] = {
-    "en": "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen "
-    "twenty thirty forty fifty sixty seventy eighty ninety hundred",
-    "fr": "deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt trente quarante cinquante soixante cent",
-    "de": "eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn neunzehn "
-    "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig hundert",
-}
-
-
-@lru_cache(maxsize=2_000)
-def number_like(word: str, language: Language) -> str:
-    """The digits of the one number word that sounds exactly like ``word`` or is one letter away, or ""."""
-    from rapidfuzz.distance import OSA
-    from text_to_num import alpha2digit
-
-    from agent.phonetics import sound
-
-    if len(word) < 4 or is_known(word, language):
-        return ""
-    near = [
-        number
-        for number in _NUMBER_WORDS[language].split()
-        if sound(number, language) == sound(word, language) or OSA.distance(fold(number, language), fold(word, language)) <= 1
-    ]
-    return str(alpha2digit(near[0], language, 0.0)) if len(near) == 1 else ""
-
-
-@lru_cache(maxsize=20_000)
-def _counts(word: str, language: Language) -> bool:
-    """Whether a word is a number word."""
-    from text_to_num import alpha2digit
-
-    return word.isalpha() and str(alpha2digit(_umlauts([word], language)[0], language, 0.0)).isdigit()
-
-
-def _umlauts(run: Sequence[str], language: Language) -> list[str]:
-    """German number words as they are written properly: recognisers and children leave out the dots."""
-    if language != "de":
-        return list(run)
-    swaps = {"funf": "fünf", "fuenf": "fünf", "zwolf": "zwölf", "zwoelf": "zwölf", "zwo": "zwei", "dreizig": "dreißig"}
-    fixed = []
-    for token in run:
-        for wrong, right in swaps.items():
-            if wrong in token and ("zig" in token or "zehn" in token or token == wrong):
-                token = token.replace(wrong, right)
-        fixed.append(token)
-    return fixed
+    number = int(token) if token.isdecimal() and len(token) < 10 else None
+    return Word(
+        token, folded, root, 1.0 if number is not None else weight, sense, own or number is not None, known, number=number
+    )
 
 
 @lru_cache(maxsize=4_000)
 def read(text: str, language: Language) -> tuple[Word, ...]:
     """The words of a text in order, fixed expressions joined, numbers as numbers, negation marked."""
-    found = _with_numbers(tokens(text, language), language)
+    found = with_numbers(tokens(text, language), language)
     words: list[Word] = []
     clause = index = 0
     while index < len(found):
@@ -218,7 +158,9 @@ def _longest(window: Sequence[str], language: Language) -> tuple[int, Word]:
         sense = _meanings(language).get(tuple(stem(token, language) for token in part))
         if sense:
             joined = "".join(part)
-            return size, Word(" ".join(part), fold(joined, language), "_".join(stem(t, language) for t in part), 1.0, sense, True, True)
+            return size, Word(
+                " ".join(part), fold(joined, language), "_".join(stem(t, language) for t in part), 1.0, sense, True, True
+            )
     return 1, _word(window[0], language)
 
 

@@ -20,8 +20,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from agent.judging import Expectation, Judge, side_of
+from agent.guard import child as guard_child
+from agent.judging import Expectation, Judge
 from agent.turn import LANGUAGES, VERDICTS, Judgement, Language, Utterance, Verdict
+from agent.yes_no import side_of
 
 OWN = Path(__file__).resolve().parent / "data" / "judging-dev.jsonl"
 
@@ -43,7 +45,7 @@ class Case(BaseModel):
     label: Verdict | None = None
 
     def expectation(self) -> Expectation:
-        """The file does not say what kind of answer is expected: "yes" or "no" alone among the accepted makes a yes-no question."""
+        """What the judge needs. A bare "yes" or "no" among the accepted answers makes it a yes-no question."""
         kind: Literal["closed", "yes_no"] = "closed"
         sides = [side_of(answer, self.language) for answer in self.accepted]
         if any(len(answer.split()) == 1 and side in {"yes", "no"} for answer, side in zip(self.accepted, sides, strict=True)):
@@ -89,9 +91,7 @@ def judge_all(path: Path) -> Iterator[tuple[Case, Judgement, float]]:
 
 
 def _disclosed(text: str, language: Language) -> bool:
-    from agent.guard import child
-
-    return child(text, language).verdict == "handoff"
+    return guard_child(text, language).verdict == "handoff"
 
 
 def macro_f1(pairs: Counter[tuple[Verdict, Verdict]]) -> float:
@@ -126,7 +126,10 @@ def report(path: Path) -> list[str]:
 
 def _table(language: Language, counts: Counter[tuple[Verdict, Verdict]]) -> list[str]:
     short = {name: name[:7] for name in VERDICTS}
-    lines = [f"{language}: rows are people's labels, columns ours", " " * 15 + "".join(f"{short[name]:>8}" for name in VERDICTS)]
+    lines = [
+        f"{language}: rows are people's labels, columns ours",
+        " " * 15 + "".join(f"{short[name]:>8}" for name in VERDICTS),
+    ]
     for label in VERDICTS:
         row = [counts[label, verdict] for verdict in VERDICTS]
         if any(row):
@@ -147,7 +150,9 @@ def _json_lines(path: Path) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.judging", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.judging", description=__doc__.splitlines()[0] if __doc__ else None
+    )
     parser.add_argument("file", nargs="?", type=Path, default=OWN, metavar="FILE.jsonl")
     parser.add_argument("--json", action="store_true", help="print one judgement per line")
     parser.add_argument("--misses", action="store_true", help="print the utterances on which people and we differ")
@@ -159,7 +164,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif options.misses:
             for case, found, _ in judge_all(options.file):
                 if case.label not in (None, found.verdict):
-                    print(f"{case.language} {case.label} → {found.verdict} ({found.reason}): {case.utterance} | {case.question}")
+                    print(
+                        f"{case.language} {case.label} → {found.verdict} ({found.reason}): {case.utterance} | {case.question}"
+                    )
         else:
             for line in report(options.file):
                 print(line)

@@ -19,7 +19,7 @@ from hardware.workspace import SPEED, Rows
 ROLL, PITCH, YAW, Z, LEFT, RIGHT = 0, 1, 2, 5, 6, 7
 ANTENNA_SIZE = {"sway": 0.7, "normal": 1.0, "perk": 1.2}
 _REST = 10.0  # degrees outwards: antennas that stand straight up tremble
-_SPARE = 0.65  # of the allowed speed is for the gesture, the rest for what lies on top and for blending
+_SPARE = 0.6  # of the allowed speed is for the gesture, the rest for what lies on top and for blending
 _LEAST, _MOST = 0.1, 3.0  # a style's factors are held between these: nothing freezes, nothing is flung
 
 
@@ -92,7 +92,7 @@ class Idle:
             rows[:, RIGHT] -= sway
         elif self._antennas == "perk":
             cycle = t * self._rate
-            perk = -16.0 * bump(np.mod(cycle, 1.0) / (0.35 * self._rate))
+            perk = -12.0 * bump(np.mod(cycle, 1.0) / (0.5 * self._rate))
             rows[:, LEFT] += perk
             rows[:, RIGHT] += perk
             turn = np.floor(cycle / 2)
@@ -113,7 +113,7 @@ class Speech:
         self._size = float(np.clip(style.amplitude, _LEAST, _MOST))
         self._times, self._envelope = _softened(loudness, hop)
         self._beat_length = 0.36 / float(np.clip(style.velocity, 0.7, 1.5))
-        self._perk = {"sway": 0.0, "normal": 5.0, "perk": 12.0}[style.antennas]
+        self._perk = {"sway": 0.0, "normal": 5.0, "perk": 10.0}[style.antennas]
         last_beat = self.beats[-1] + self._beat_length if self.beats else 0.0
         self.end = start + max(float(self._times[-1]), last_beat)
 

@@ -46,8 +46,10 @@ class Manner(Strict):
     ``whole`` patterns must fit everything that was said, ``anywhere`` patterns a part, ``start`` patterns the beginning.
     ``correction`` takes back what came before it. ``frames`` in a question address the child only in form ("do you think"),
     ``address`` patterns do so in earnest; ``age`` is the child telling its own.
+    ``homophones`` cannot be told apart by ear, so a recogniser may write either.
     ``vague`` marks an answer that gropes ("something with the sun"). ``number_slips`` are what recognisers write for
-    numbers, used only where a number is asked for. ``irregular`` maps a basic form to the forms a stemmer cannot reach, children's own ones included.
+    numbers, used only where a number is asked for. ``irregular`` maps a basic form to the forms a stemmer cannot reach,
+    children's own ones included.
     """
 
     fillers: WordSet
@@ -77,6 +79,7 @@ class Manner(Strict):
     frames: Patterns
     address: Patterns
     age: Patterns
+    homophones: tuple[WordSet, ...]
     noise: Patterns
     rude: WordSet
     vague: Patterns

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +14,11 @@ from hardware.motion import Motion
 from hardware.simulator import Simulator
 from hardware.workspace import SPEED
 
-NAMES = set(
-    re.findall(
-        r"\w+",
-        """nod double_nod shake think wonder listen surprise joy calm_joy comfort proud hush count big small look_left
-        look_right look_up look_down bend stretch twist squash rain sun grow sleep goodbye wave wind swim fly jump cold warm dance whisper search
-        dizzy yawn offer""",
-    )
-)
+NAMES = """
+nod double_nod shake think wonder listen surprise joy calm_joy comfort proud hush count big small look_left look_right look_up
+look_down bend stretch twist squash rain sun grow sleep goodbye wave wind swim fly jump cold warm dance whisper search dizzy
+yawn offer
+"""
 
 
 def _level(level: int) -> MotionStyle:
@@ -40,7 +36,7 @@ def _level(level: int) -> MotionStyle:
 
 
 def test_the_names_that_stories_use_are_there() -> None:
-    assert set(gestures()) >= NAMES
+    assert set(gestures()) >= set(NAMES.split())
 
 
 @pytest.mark.parametrize("level", range(1, 10))

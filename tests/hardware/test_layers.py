@@ -44,7 +44,7 @@ def test_beats_fall_on_the_loudest_moments() -> None:
     with_beat = Speech(np.zeros(60), 0.05, [1.0], MotionStyle(antennas="perk"), 0.0).at(_TIMES)
     assert with_beat[:, PITCH].max() == pytest.approx(4.0, rel=0.01)
     assert 1.0 < _TIMES[with_beat[:, PITCH].argmax()] < 1.3
-    assert with_beat[:, LEFT].min() == pytest.approx(-12.0, rel=0.01)
+    assert with_beat[:, LEFT].min() == pytest.approx(-10.0, rel=0.01)
 
 
 @pytest.mark.parametrize("hertz", [0.15, 0.25])
@@ -63,6 +63,8 @@ def test_antennas_sway_slowly_or_perk_quickly() -> None:
     assert np.abs(perk[:, YAW]).max() == pytest.approx(6.0, rel=0.01)
     assert perk[:, YAW].min() < -5 < 5 < perk[:, YAW].max()
     assert not sway[:, YAW].any()
+    down = perk[:, LEFT] < 4.0
+    assert int((down[1:] & ~down[:-1]).sum()) == 12  # one perk a breath
 
 
 @pytest.mark.parametrize("seconds", [0.3, 1.0])

@@ -34,6 +34,16 @@ def test_the_head_tilts_less_the_higher_it_is(z: float, up: int, down: int, roll
     assert _limit("roll", -1, z) == pytest.approx(-roll, abs=1)
 
 
+@pytest.mark.parametrize(
+    ("z", "back", "front", "aside"),
+    [(10, -47, 40, 41), (20, -24, 20, 20)],
+)
+def test_the_head_moves_less_far_the_higher_it_is(z: float, back: int, front: int, aside: int) -> None:
+    assert _limit("x", -1, z) == pytest.approx(back, abs=1)
+    assert _limit("x", +1, z) == pytest.approx(front, abs=1)
+    assert _limit("y", +1, z) == pytest.approx(aside, abs=1)
+
+
 def test_the_limits_of_a_level_head() -> None:
     assert not reachable(_one(z=24.5))[0]
     assert reachable(_one(z=23))[0]

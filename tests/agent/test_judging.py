@@ -1,0 +1,490 @@
+"""A child's words against what a question expects."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.judging import CONFIDENT, Expectation, Judge
+from agent.lexicon import Concepts, concepts, manner
+from agent.likeness import SURE, like
+from agent.normalise import fold
+from agent.phonetics import sound
+from agent.turn import LANGUAGES, VERDICTS, Judgement, Language, Utterance
+from agent.vocabulary import read
+from agent.yes_no import side_of
+
+ROOT = Path(__file__).resolve().parents[2]
+JUDGE = Judge()
+
+WHO: dict[Language, Expectation] = {
+    "en": Expectation(
+        "en", "Who sits by the puddle?", ("a snail", "the snail", "Otto"), ("snail",), (("a frog", "frog"),), names=("Otto",)
+    ),
+    "fr": Expectation(
+        "fr",
+        "Qui est assis près de la flaque ?",
+        ("un escargot", "Otto"),
+        ("escargot",),
+        (("une grenouille",),),
+        names=("Otto",),
+    ),
+    "de": Expectation(
+        "de", "Wer sitzt an der Pfütze?", ("eine Schnecke", "Otto"), ("Schnecke",), (("ein Frosch",),), names=("Otto",)
+    ),
+}
+NEED: dict[Language, Expectation] = {
+    "en": Expectation("en", "What makes a rainbow?", ("sun and rain",), ("sun", "rain"), (("paint",), ("magic",))),
+    "fr": Expectation(
+        "fr",
+        "Que faut-il pour un arc-en-ciel ?",
+        ("le soleil et la pluie",),
+        ("soleil", "pluie"),
+        (("la peinture",), ("la magie",)),
+    ),
+    "de": Expectation(
+        "de", "Was braucht ein Regenbogen?", ("Sonne und Regen",), ("Sonne", "Regen"), (("Farbe",), ("Zauberei",))
+    ),
+}
+TWELVE: dict[Language, Expectation] = {
+    "en": Expectation("en", "How many cakes are there?", ("12",), ("12",)),
+    "fr": Expectation("fr", "Combien y a-t-il de gâteaux ?", ("12", "douze"), ("12",)),
+    "de": Expectation("de", "Wie viele Kuchen sind es?", ("zwölf",), ("zwölf",)),
+}
+
+
+def judged(text: str, expectation: Expectation, confidence: float = 1.0) -> Judgement:
+    return JUDGE.judge(Utterance(text, confidence), expectation)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "snail"),
+        ("en", "um I think it's the the snail"),
+        ("en", "a snayl"),
+        ("en", "it wasn't a frog it was a snail"),
+        ("en", "not a frog, a snail"),
+        ("en", "a frog no wait a snail"),
+        ("en", "the snail?"),
+        ("en", "is it the snail"),
+        ("en", "I don't know maybe the snail"),
+        ("en", "it was an escargot"),
+        ("en", "oto"),
+        ("fr", "c'est l'escargot"),
+        ("fr", "c'est peut-être un eskargo"),
+        ("fr", "pas la grenouille, l'escargot"),
+        ("fr", "l'escargot il est assis là"),
+        ("fr", "the snail"),
+        ("de", "schneke"),
+        ("de", "nicht der Frosch sondern die Schnecke"),
+        ("de", "eine Weinbergschnecke"),
+        ("de", "die Schnecke war das glaub ich"),
+        ("de", "ein snail"),
+    ],
+)
+def test_right_answers_are_right(language: Language, text: str) -> None:
+    assert judged(text, WHO[language]).verdict == "correct"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "not the snail"),
+        ("en", "a dog"),
+        ("en", "a snake"),
+        ("fr", "pas l'escargot"),
+        ("fr", "un chien"),
+        ("de", "die Schnecke war es nicht"),
+        ("de", "keine Schnecke"),
+        ("de", "ein Hund"),
+    ],
+)
+def test_other_answers_are_wrong(language: Language, text: str) -> None:
+    found = judged(text, WHO[language])
+    assert (found.verdict, found.misconception) == ("wrong", None)
+
+
+def test_a_misconception_is_recognised_by_its_index() -> None:
+    assert judged("it was the frog", WHO["en"]).misconception == 0
+    assert judged("with magic", NEED["en"]).misconception == 1
+    assert judged("de la pinture", NEED["fr"]).misconception == 0
+    assert judged("not magic, sun and rain", NEED["en"]).verdict == "correct"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "the rain"),
+        ("en", "just the sunshine"),
+        ("fr", "il pleut"),
+        ("de", "Sonnenschein"),
+        ("en", "something with the sun"),
+    ],
+)
+def test_one_idea_of_two_is_a_piece(language: Language, text: str) -> None:
+    assert judged(text, NEED[language]).verdict == "partial"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "when it's raining and the sun is shining"),
+        ("fr", "y faut du solei é de la plui"),
+        ("de", "wenn die Sonne scheint und es regnet"),
+    ],
+)
+def test_both_ideas_in_other_words_are_right(language: Language, text: str) -> None:
+    assert judged(text, NEED[language]).verdict == "correct"
+
+
+@pytest.mark.parametrize(("text", "language"), [("an animal", "en"), ("un animal", "fr"), ("ein Tier", "de")])
+def test_the_kind_of_thing_is_a_piece(text: str, language: Language) -> None:
+    assert judged(text, WHO[language]).verdict == "partial"
+
+
+def test_a_wider_word_is_a_piece_unless_the_question_said_it() -> None:
+    owl = Expectation("en", "Who lives in the tree?", ("an owl",), ("owl",))
+    assert judged("a bird", owl).verdict == "partial"
+    asked = Expectation("en", "Which bird lives in the tree?", ("an owl",), ("owl",))
+    assert judged("a bird", asked).verdict != "correct"
+
+
+def test_opposites() -> None:
+    where = Expectation("en", "Where is the snail?", ("under the leaf",), ("under", "leaf"))
+    assert judged("below that leaf", where).verdict == "correct"
+    assert judged("on top of the leaf", where).verdict == "wrong"
+    feels = Expectation("en", "How did Mia feel?", ("sad",), ("sad",), (("happy",),))
+    assert judged("not happy", feels).verdict == "correct"
+    assert judged("happy", feels).verdict == "wrong"
+    ended = Expectation("de", "Warum war der Regenbogen weg?", ("der Regen hat aufgehört",), ("Regen",))
+    assert judged("kein Regen mehr", ended).verdict == "correct"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "12"),
+        ("en", "twelve"),
+        ("en", "it's twelve cakes"),
+        ("en", "ten eleven twelve"),
+        ("fr", "douze"),
+        ("fr", "y en a 12"),
+        ("de", "zwoelf"),
+        ("de", "es sind zwölf"),
+    ],
+)
+def test_the_number_in_any_spelling(language: Language, text: str) -> None:
+    assert judged(text, TWELVE[language]).verdict == "correct"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [("en", "11"), ("en", "twenty"), ("fr", "onze"), ("fr", "deux"), ("de", "elf"), ("de", "zwei"), ("en", "not twelve")],
+)
+def test_a_close_number_is_wrong(language: Language, text: str) -> None:
+    assert judged(text, TWELVE[language]).verdict == "wrong"
+
+
+@given(st.integers(2, 99), st.integers(2, 99), st.sampled_from(LANGUAGES))
+@settings(max_examples=60, deadline=None)
+def test_a_number_is_right_exactly_if_it_is_the_number(said: int, wanted: int, language: Language) -> None:
+    expectation = Expectation(language, "?", (str(wanted),), (str(wanted),))
+    assert (judged(str(said), expectation).verdict == "correct") == (said == wanted)
+
+
+def test_thirteen_is_not_thirty() -> None:
+    thirty = Expectation("en", "How many?", ("thirty",), ("30",))
+    assert judged("thirteen", thirty).verdict == "wrong"
+    assert judged("thirdy", thirty).verdict == "correct"
+    assert judged("vin", Expectation("fr", "Combien ?", ("vingt",), ("20",))).verdict == "correct"
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "verdict"),
+    [
+        ("en", "dunno", "dont_know"),
+        ("en", "um I really don't know", "dont_know"),
+        ("en", "no idea", "dont_know"),
+        ("fr", "chais pas", "dont_know"),
+        ("fr", "euh j'en sais rien", "dont_know"),
+        ("fr", "je donne ma langue au chat", "dont_know"),
+        ("de", "weiß nicht", "dont_know"),
+        ("de", "keine Ahnung du", "dont_know"),
+        ("de", "weis ich doch nich", "dont_know"),
+        ("en", "why is the sky blue", "question"),
+        ("en", "what's a prism", "question"),
+        ("en", "are you a real robot", "question"),
+        ("fr", "c'est quoi un prisme", "question"),
+        ("fr", "pourquoi le ciel est bleu ?", "question"),
+        ("fr", "les escargots ils dorment la nuit ?", "question"),
+        ("de", "warum ist der Himmel blau", "question"),
+        ("de", "haben Schnecken Zähne", "question"),
+        ("en", "I got new shoes", "off_topic"),
+        ("en", "my brother has a bike", "off_topic"),
+        ("en", "dinosaurs are big", "off_topic"),
+        ("fr", "moi j'ai un nouveau vélo", "off_topic"),
+        ("fr", "hier on est allé à la piscine", "off_topic"),
+        ("de", "ich hab neue Schuhe", "off_topic"),
+        ("de", "mein Bruder hat ein Fahrrad", "off_topic"),
+        ("en", "", "silence"),
+        ("en", "um uhhh ...", "silence"),
+        ("fr", "euh euhhh", "silence"),
+        ("de", "ähm öh", "silence"),
+        ("en", "[noise]", "not_understood"),
+        ("en", "asdkj", "not_understood"),
+        ("en", "the uh and it the", "not_understood"),
+        ("fr", "grblmf", "not_understood"),
+        ("de", "[lachen]", "not_understood"),
+        ("de", "bla bla bla", "not_understood"),
+        ("en", "Thanks for watching!", "not_understood"),
+        ("en", "stop", "stop"),
+        ("en", "please stop it now", "stop"),
+        ("en", "I want to stop", "stop"),
+        ("en", "can we finish", "stop"),
+        ("en", "I don't want to play anymore", "stop"),
+        ("fr", "arrête", "stop"),
+        ("fr", "j'en ai marre", "stop"),
+        ("fr", "je veux plus jouer", "stop"),
+        ("de", "aufhören", "stop"),
+        ("de", "ich mag nicht mehr", "stop"),
+        ("de", "keine Lust mehr", "stop"),
+        ("en", "je veux arrêter", "stop"),
+        ("fr", "stopp hör auf", "stop"),
+    ],
+)
+def test_what_is_no_answer(language: Language, text: str, verdict: str) -> None:
+    assert judged(text, WHO[language]).verdict == verdict
+
+
+def test_stop_as_an_answer_does_not_end_the_session() -> None:
+    bus = Expectation("en", "What does the bus do at the red light?", ("stop", "it stops"), ("stop",), (("go",),))
+    assert judged("stop", bus).verdict == "correct"
+    assert judged("the bus has to stop", bus).verdict == "correct"
+    assert judged("the bus has to stop", WHO["en"]).verdict != "stop"
+    assert judged("I want to stop now", bus).verdict == "stop"
+
+
+def test_low_confidence_asks_again_but_a_stop_is_heard() -> None:
+    assert judged("the snail", WHO["en"], CONFIDENT - 0.01).verdict == "not_understood"
+    assert judged("the snail", WHO["en"], CONFIDENT).verdict == "correct"
+    assert judged("stop", WHO["en"], 0.1).verdict == "stop"
+
+
+def test_disclosure_comes_before_everything() -> None:
+    judge = Judge(disclosed=lambda text, language: "hits me" in text)
+    assert judge.judge(Utterance("he hits me stop", 0.1), WHO["en"]).verdict == "disclosure"
+    assert judge.judge(Utterance("stop"), WHO["en"]).verdict == "stop"
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "verdict"),
+    [
+        ("en", "yeah", "correct"),
+        ("en", "mhm", "correct"),
+        ("en", "uh huh", "correct"),
+        ("en", "yesss", "correct"),
+        ("en", "nope", "wrong"),
+        ("en", "no it isn't", "wrong"),
+        ("en", "of course not", "wrong"),
+        ("en", "maybe", "partial"),
+        ("en", "it is", "correct"),
+        ("fr", "ouais", "correct"),
+        ("fr", "ben non", "wrong"),
+        ("fr", "pas du tout", "wrong"),
+        ("de", "jep", "correct"),
+        ("de", "nö", "wrong"),
+        ("de", "überhaupt nicht", "wrong"),
+        ("de", "weiß nicht", "dont_know"),
+        ("de", "nass ist der schon", "correct"),
+    ],
+)
+def test_yes_and_no(language: Language, text: str, verdict: str) -> None:
+    asks = {"en": ("Is rain wet?", "yes"), "fr": ("Est-ce que la pluie est mouillée ?", "oui"), "de": ("Ist Regen nass?", "ja")}
+    expectation = Expectation(language, asks[language][0], (asks[language][1],), (), answer="yes_no")
+    assert judged(text, expectation).verdict == verdict
+
+
+def test_the_same_words_flip_when_no_is_expected() -> None:
+    expectation = Expectation("en", "Is the moon a cheese?", ("no",), (), answer="yes_no")
+    assert judged("nah", expectation).verdict == "correct"
+    assert judged("yes", expectation).verdict == "wrong"
+    assert [side_of(text, "fr") for text in ("oui", "non", "un peu", "le chat")] == ["yes", "no", "unsure", ""]
+
+
+def test_open_questions_welcome_any_contentful_answer() -> None:
+    rainy = Expectation("en", "What do you do on rainy days?", ("puddle", "umbrella"), (), answer="open")
+    assert judged("my grandma bakes cake", rainy).verdict == "correct"
+    assert judged("I play with my brother", rainy).verdict == "correct"
+    assert judged("no idea", rainy).verdict == "dont_know"
+    assert judged("", rainy).verdict == "silence"
+    assert judged("can I watch youtube", rainy).verdict in {"off_topic", "question"}
+
+
+def test_choices() -> None:
+    steer = Expectation(
+        "en", "The boat or the bridge?", (), (), choices={"boat": ("boat", "on the water"), "bridge": ("bridge",)}
+    )
+    assert judged("um the boat please", steer).choice == "boat"
+    assert judged("not the boat, the bridge", steer).choice == "bridge"
+    assert judged("brige", steer).choice == "bridge"
+    assert judged("the boat", steer).verdict == "correct"
+    assert judged("a horse", steer).choice == ""
+    assert judged("stop", steer).verdict == "stop"
+
+
+def test_the_childs_word_is_one_a_reply_may_use() -> None:
+    assert judged("um the snail i think", WHO["en"]).child_word == "snail"
+    assert judged("die schneke", WHO["de"]).child_word == "Schnecke"
+    assert judged("a dog", WHO["en"]).child_word == "dog"
+    assert judged("a poop", WHO["en"]).child_word == ""
+    assert judged("Kevin Miller", WHO["en"]).child_word == ""
+    assert judged("not the snail", WHO["en"]).child_word == ""
+
+
+def test_two_possibilities_are_half_an_answer() -> None:
+    assert judged("a snail or a frog", WHO["en"]).verdict == "partial"
+    assert judged("eleven or twelve", TWELVE["en"]).verdict == "partial"
+
+
+def test_another_language_is_followed_only_if_wanted() -> None:
+    assert judged("ich glaube das ist die Schnecke", WHO["en"]).language == "de"
+    assert judged("ich glaube das ist die Schnecke", WHO["en"]).verdict == "correct"
+    assert Judge(follow=False).judge(Utterance("ich glaube das ist die Schnecke"), WHO["en"]).language == "en"
+    fourth = judged("el perro se fue a su casa", WHO["en"])
+    assert (fourth.verdict, fourth.foreign, fourth.language) == ("not_understood", True, "en")
+
+
+@given(st.text(max_size=60), st.sampled_from(LANGUAGES), st.sampled_from(["closed", "open", "yes_no"]), st.floats(0, 1))
+@settings(max_examples=150, deadline=None)
+def test_nothing_a_child_says_raises(text: str, language: Language, answer: str, confidence: float) -> None:
+    base = WHO[language]
+    expectation = Expectation(language, base.question, base.accepted, base.key_ideas, base.misconceptions, answer)  # type: ignore[arg-type,]
+    found = judged(text, expectation, confidence)
+    assert found.verdict in VERDICTS
+    assert 0.0 <= found.score <= 1.0
+
+
+FILLERS = {"en": ["um", "like", "hmm"], "fr": ["euh", "ben", "bah"], "de": ["ähm", "also", "naja"]}
+
+
+@given(st.data(), st.sampled_from(LANGUAGES))
+@settings(max_examples=40, deadline=None)
+def test_fillers_and_capitals_never_change_a_verdict(data: st.DataObject, language: Language) -> None:
+    text = data.draw(st.sampled_from([*WHO[language].accepted, *WHO[language].misconceptions[0]]))
+    mangled = " ".join([data.draw(st.sampled_from(FILLERS[language])), text.upper() if data.draw(st.booleans()) else text])
+    assert judged(mangled, WHO[language]).verdict == judged(text, WHO[language]).verdict
+
+
+def test_words_that_sound_alike_and_words_that_do_not() -> None:
+    for language, one, other in [
+        ("en", "rainbow", "rinbo"),
+        ("en", "because", "bekos"),
+        ("fr", "escargot", "eskargo"),
+        ("de", "fuchs", "fuks"),
+    ]:
+        assert sound(one, language) == sound(other, language)
+    assert sound("snail", "en") != sound("snake", "en")
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "wanted", "same"),
+    [
+        ("en", "horse", "house", False),
+        ("en", "mouse", "house", False),
+        ("en", "foxes", "fox", True),
+        ("en", "foks", "fox", True),
+        ("fr", "chevaux", "cheval", True),
+        ("fr", "boisson", "poisson", False),
+        ("de", "Maus", "Haus", False),
+        ("de", "Kirche", "Kirsche", False),
+        ("en", "son", "sun", True),
+        ("fr", "ver", "verre", True),
+        ("de", "Füchse", "Fuchs", True),
+        ("de", "fuechse", "Fuchs", True),
+        ("de", "gegangen", "gehen", True),
+    ],
+)
+def test_likeness(language: Language, said: str, wanted: str, same: bool) -> None:
+    assert (like(read(said, language)[0], read(wanted, language)[0], language) >= SURE) is same
+
+
+def test_folding() -> None:
+    assert fold("Füße", "de") == fold("Fuesse", "de") == "fusse"
+    assert fold("Bauer", "de") == "bauer"
+    assert fold("Œuf à l'été", "fr") == "oeuf a l'ete"
+
+
+def test_the_lexica_are_whole() -> None:
+    for language in LANGUAGES:
+        assert manner(language).yes.isdisjoint(manner(language).no)
+        assert len(concepts().terms(language)) > 400
+    with pytest.raises(ValueError, match="expected “English"):
+        Concepts.model_validate({"animal": {"snail": "snail | escargot"}})
+    with pytest.raises(ValueError, match="no concept"):
+        Concepts.model_validate({"animal": {"owl": "owl | hibou | Eule"}, "broader": {"bird": "owl"}})
+
+
+def run_benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks.judging", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_the_benchmark_prints_one_object_per_line(tmp_path: Path) -> None:
+    lines = [
+        {
+            "language": "en",
+            "question": "Who?",
+            "accepted": ["a snail"],
+            "key_ideas": ["snail"],
+            "misconceptions": ["a frog"],
+            "utterance": "snail",
+        },
+        {
+            "language": "de",
+            "question": "Ist es kalt?",
+            "accepted": ["ja"],
+            "key_ideas": [],
+            "misconceptions": [["nein", "nö"]],
+            "utterance": "nö",
+        },
+    ]
+    file = tmp_path / "some.jsonl"
+    file.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    done = run_benchmark(str(file), "--json")
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["judgement"], row["language"]) for row in found] == [("correct", "en"), ("wrong", "de")]
+    assert all(set(row) == {"judgement", "language", "score"} for row in found)
+
+
+def test_a_bad_line_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "bad.jsonl"
+    file.write_text(
+        '{"language": "en", "question": "?", "accepted": ["x"], "utterance": "x"}\n{"language": "xx"}\n', encoding="utf-8"
+    )
+    done = run_benchmark(str(file), "--json")
+    assert done.returncode == 2
+    assert f"{file}:2" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_development_set_keeps_its_level() -> None:
+    from collections import Counter
+
+    from benchmarks.judging import OWN, cases, macro_f1
+
+    for language in LANGUAGES:
+        pairs: Counter[tuple[str, str]] = Counter()
+        for case in cases(OWN):
+            if case.language == language and case.label and case.label != "disclosure":
+                pairs[case.label, judged(case.utterance, case.expectation()).verdict] += 1
+        assert pairs.total() >= 120
+        assert macro_f1(pairs) >= 0.97  # type: ignore[arg-type]
+        assert pairs["correct", "wrong"] == 0
