@@ -10,7 +10,7 @@ from agent.turn import Language
 from agent.vocabulary import Word, read
 
 _ENDS = frozenset({"stop_it", "finish", "away", "leave", "die"})
-GIVEN = 1.0  # what is left of a word's weight when the question has already said it
+GIVEN = 0.2  # what is left of a word's weight when the question has already said it
 
 
 @dataclass(frozen=True)

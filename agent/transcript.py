@@ -113,4 +113,4 @@ class Transcript:
         self._print(grid)
 
     def _print(self, thing: RenderableType) -> None:
-        self._console.print(thing, width=min(self._console.width, WIDEST))
+        self._console.print(thing, width=WIDEST)  # or the whole window, if it is narrower

@@ -71,18 +71,33 @@ def stem(word: str, language: Language) -> str:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _meanings(language: Language) -> dict[tuple[str, ...], Meaning]:
-    """Stems of every term in the concept lexicon, as tuples, to what they mean."""
-    found: dict[tuple[str, ...], Meaning] = {}
+    """Every term of the concept lexicon, word by word, to what it means: as it is written (folded) and by its stems.
+
+    Where a stem is itself a word ("friend"), it keeps that meaning, not that of others with the stem ("friendly").
+    """
+    written: dict[tuple[str, ...], Meaning] = {}
+    stemmed: dict[tuple[str, ...], Meaning] = {}
     for table, name, term in concepts().terms(language):
-        key = tuple(stem(token, language) for token in tokens(term, language))
-        before = found.get(key, Meaning())
-        found[key] = Meaning(before.concepts | {name}, before.tables | {table})
-    return found
+        parts = tokens(term, language)
+        for found, key in (
+            (written, tuple(fold(part, language) for part in parts)),
+            (stemmed, tuple(stem(part, language) for part in parts)),
+        ):
+            before = found.get(key, Meaning())
+            found[key] = Meaning(before.concepts | {name}, before.tables | {table})
+    return stemmed | written
+
+
+def _meaning(parts: Sequence[str], language: Language) -> Meaning:
+    """What words mean together; empty if the lexicon does not know them."""
+    table = _meanings(language)
+    exact = table.get(tuple(fold(part, language) for part in parts))
+    return exact or table.get(tuple(stem(part, language) for part in parts), Meaning())
 
 
 def meaning(word: str, language: Language) -> Meaning:
     """What one word means in a language; empty if the lexicon does not know it."""
-    return _meanings(language).get((stem(word, language),), Meaning())
+    return _meaning((word,), language)
 
 
 @lru_cache(maxsize=50_000)
@@ -105,6 +120,12 @@ def _empty(language: Language) -> frozenset[str]:
     )
 
 
+@lru_cache(maxsize=len(LANGUAGES))
+def _light(language: Language) -> frozenset[str]:
+    """Stems of words with little content of their own."""
+    return frozenset(stem(word, language) for word in manner(language).light)
+
+
 @lru_cache(maxsize=50_000)
 def _word(token: str, language: Language) -> Word:
     folded, root = fold(token, language), stem(token, language)
@@ -122,7 +143,7 @@ def _word(token: str, language: Language) -> Word:
         weight = 0.6
     elif folded in _empty(language) or (not sense.concepts and _irregular(language).get(folded) in _empty(language)):
         weight = 0.0
-    elif {folded, _irregular(language).get(folded, "")} & folded_words(language, "light") or len(folded) < 2:
+    elif root in _light(language) or len(folded) < 2:
         weight = 0.4
     elif not own and any(folded in folded_words(other, "function") for other in LANGUAGES):
         weight = 0.0
@@ -155,8 +176,8 @@ def _longest(window: Sequence[str], language: Language) -> tuple[int, Word]:
         part = window[:size]
         if any(is_break(token) for token in part):
             continue
-        sense = _meanings(language).get(tuple(stem(token, language) for token in part))
-        if sense:
+        sense = _meaning(part, language)
+        if sense.concepts:
             joined = "".join(part)
             return size, Word(
                 " ".join(part), fold(joined, language), "_".join(stem(t, language) for t in part), 1.0, sense, True, True

@@ -156,6 +156,12 @@ def test_a_wider_word_is_a_piece_unless_the_question_said_it() -> None:
     assert judged("a bird", asked).verdict != "correct"
 
 
+def test_what_the_question_has_said_counts_for_little() -> None:
+    where = Expectation("en", "Where did the fox run?", ("the fox ran to the den",), ())
+    assert judged("the den", where).verdict == "correct"
+    assert judged("the fox ran", where).verdict == "wrong"
+
+
 def test_opposites() -> None:
     where = Expectation("en", "Where is the snail?", ("under the leaf",), ("under", "leaf"))
     assert judged("below that leaf", where).verdict == "correct"
@@ -399,6 +405,8 @@ def test_words_that_sound_alike_and_words_that_do_not() -> None:
         ("en", "horse", "house", False),
         ("en", "mouse", "house", False),
         ("en", "foxes", "fox", True),
+        ("en", "friend", "kind", False),
+        ("en", "friendly", "kind", True),
         ("en", "foks", "fox", True),
         ("fr", "chevaux", "cheval", True),
         ("fr", "boisson", "poisson", False),

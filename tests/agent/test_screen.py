@@ -23,6 +23,7 @@ from agent.rich_screen import RichScreen
 from agent.screen import Stage, Steady, open_screen
 from agent.screen_words import printable, screen_words
 from agent.stage_picture import StagePicture
+from agent.transcript import WIDEST
 from agent.turn import LANGUAGES, VERDICTS, Language, Sentence
 
 Event = Mapping[str, object]
@@ -138,6 +139,9 @@ def test_explanations_can_be_switched_while_it_runs() -> None:
     screen.show(judged("correct", knowledge={"light": 0.5}))
     assert "30%" not in out.getvalue()
     assert "50% (+20)" in out.getvalue()
+    screen.show(judged("correct", knowledge={"light": 0.5, "rain": 0.1}))
+    assert out.getvalue().count("knows light") == 1  # only what has changed
+    assert "knows rain  ▰▱▱▱▱▱▱▱▱▱  10%\n" in out.getvalue()
     assert not screen.toggle_explain()
 
 
@@ -225,7 +229,8 @@ def opened() -> object:
 
 
 def test_the_transcript_reads_like_a_play() -> None:
-    lines = [line.rstrip() for line in ESCAPE.sub("", rich(*PLAY[:4], said("Yes!", "talk"))).splitlines()]
+    events = [*PLAY[:4], said("Yes!", "talk"), said("You looked closely.", "talk")]
+    lines = [line.rstrip() for line in ESCAPE.sub("", rich(*events)).splitlines()]
     assert "The Rainbow" in lines[1]
     assert lines[2:] == [
         "",
@@ -236,6 +241,7 @@ def test_the_transcript_reads_like_a_play() -> None:
         "  Child  a rainbow   ★ yes",
         "",
         " Reachy  Yes!",
+        "         You looked closely.",
     ]
 
 
@@ -272,14 +278,14 @@ def test_rich_explanations_and_sources() -> None:
     assert "┊" not in ESCAPE.sub("", rich(*PLAY))
 
 
-@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("columns", [40, 80, 200])
 def test_no_line_is_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     long = said("彩虹は雨のあと、" * 12 + " " + "Regenbogenfarbenzauberwaldgeschichte" * 3)
     shown = ESCAPE.sub("", rich(*PLAY, long, heard("ja " * 60), judged("wrong"), explain=True, close=True))
     from rich.cells import cell_len
 
-    assert max(cell_len(line.rstrip()) for line in shown.splitlines()) <= columns
+    assert max(cell_len(line.rstrip()) for line in shown.splitlines()) <= min(columns, WIDEST)
 
 
 # ---------------------------------------------------------------------- the picture
@@ -378,6 +384,12 @@ def test_the_sentence_being_spoken_is_drawn_and_taken_away_again() -> None:
     picture_of_now = out.getvalue()
     assert "\x1b[1;4;36mruns.\x1b[0m" in picture_of_now
     assert "wait" in picture_of_now
+    screen.show(said("Mila runs."))
+    screen.show({**PLANNED, "target": "hill/wh"})
+    before = len(out.getvalue())
+    screen.typing("", awaited=False)
+    assert "runs" not in out.getvalue()[before:]
+    assert "scene 1 of 9" in out.getvalue()[before:]
     screen.show(CLOSED)
     assert (echoed, screen.echoes) == (True, False)
     assert out.getvalue().endswith("\x1b[2K")  # the picture has gone
