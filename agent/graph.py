@@ -48,7 +48,7 @@ def hear(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
     ports, progress = runtime.context, state["progress"]
     story = ports.story(progress.language)
     said = state.get("waiting")
-    broke_in = said is not None
+    broke_in = said is not None and bool(state.get("unsaid"))  # words over the end of the question are its answer
     if said is None:
         assert progress.pending is not None
         ports.robot.listen(True)

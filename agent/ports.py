@@ -5,7 +5,7 @@ Nothing in here does anything; ``agent.run`` is the only place that chooses tena
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -238,5 +238,3 @@ class Log(Protocol):
 
     def write(self, kind: str, **values: object) -> None: ...
 
-
-Alert = Callable[[str], None]

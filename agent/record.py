@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -92,23 +93,28 @@ class Record:
         self._held: dict[str, object] | None = None
         self._waiting: list[str] = []
         self._failed = False
+        self._lock = threading.RLock()  # the speaker's thread writes beside the session's
         self.seq, self.last_t = last_row(folder / EVENTS)
         self._file = (folder / EVENTS).open("ab", buffering=0)
 
     def write(self, kind: str, **values: object) -> None:
         """Append one row, after the row that was held."""
-        self.flush()
-        self._append(self._row(kind, values))
+        with self._lock:
+            self.flush()
+            self._append(self._row(kind, values))
 
     def hold(self, kind: str, **values: object) -> None:
         """Keep one row back until the next row, or :meth:`flush`."""
-        self.flush()
-        self._held = self._row(kind, values)
+        with self._lock:
+            self.flush()
+            self._held = self._row(kind, values)
 
     def flush(self) -> None:
-        if self._held is not None:
-            held, self._held = self._held, None
-            self._append(held)
+        """Write the row that was held."""
+        with self._lock:
+            if self._held is not None:
+                held, self._held = self._held, None
+                self._append(held)
 
     def close(self) -> None:
         """Write what is left; what the disk still refuses goes to the temporary folder, and ``notice`` says where."""

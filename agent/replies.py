@@ -151,7 +151,8 @@ class Author:
             return replace(self.progress, pending=None, silent=0)
         expand = prompt.words.expand
         self._material(expand.says[self.setting.band])
-        progress = replace(self.progress, right=self.progress.right + 1, silent=0)
+        met = (*self.progress.words, *(word for word in expand.words if word not in self.progress.words))
+        progress = replace(self.progress, right=self.progress.right + 1, silent=0, words=met[-KEPT:])
         if self.setting.band == "8-10" and not self.setting.second_language and self.progress.questions % 2:
             return replace(progress, pending=None)
         new = ", ".join(expand.words)
@@ -378,7 +379,11 @@ class Author:
 
     def _ask_again(self) -> None:
         self.asks = True
-        self._line("again", role="ask", ask=self._pending().ask)
+        ask = self._pending().ask
+        first = words(ask)[0]
+        if self.story.language != "de" and first not in (*self.story.wording.names, "I"):
+            ask = ask[0].lower() + ask[1:]  # it stands after a colon, where only German writes a capital
+        self._line("again", role="ask", ask=ask)
 
     def _invite(self, key: str, after: str = "") -> None:
         if after.endswith("?"):

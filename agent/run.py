@@ -169,11 +169,10 @@ class Wiring:
         llm: LLM | None = None,
         ears: Callable[[Wiring], Ears] | None = None,
     ) -> None:
-        from hardware.connect import Missing, connect
-
         from agent.models.authored import Authored
         from agent.personality import load as load_profile
         from agent.screen import open_screen
+        from hardware.connect import Missing, connect
 
         self.settings, self.language, self.clock, self.folder = settings, language, clock, folder
         durable = settings.speed == "real"
@@ -266,16 +265,13 @@ class Wiring:
             lines=lambda turn: Lines(random.Random(f"{settings.seed}/{turn}")),
             slowness=settings.slowness,
         )
-        return Session(ports, self.graph.graph, self.record, self.screen, self.clock, self._alert, noted=settings.log)
+        return Session(ports, self.graph.graph, self.record, self.screen, self.clock, noted=settings.log)
 
     def _event(self, kind: str, values: Mapping[str, object]) -> None:
         self.session.event(kind, **values)
 
     def _refused(self, text: str, why: str) -> None:
         self.session.event("guard_refused", text=text, reason=why)
-
-    def _alert(self, line: str) -> None:
-        print(f"\a{line}", file=sys.stderr)
 
     def _over(self) -> str:
         settings = self.settings
@@ -306,8 +302,19 @@ class Wiring:
 
     def _close(self) -> None:
         """Everything is let go of, whatever the state; one that fails does not keep the others open."""
-        ending = self.session.progress.ending if "progress" in self.session.state else ""
-        self.session.event("closed", ending=ending or "left", seconds=round(self.clock.now(), 3), folder=str(self.folder or ""))
+        progress = self.session.state.get("progress") or Progress(language=self.language)
+        ending = progress.ending or "left"
+        self.session.event(
+            "closed",
+            ending=ending,
+            seconds=round(self.clock.now(), 3),
+            turns=progress.turns,
+            questions=progress.questions,
+            implicit=progress.implicit,
+            types=progress.types,
+            new_words=list(progress.words),
+            folder=str(self.folder or ""),
+        )
         if ending == "declined" and self.folder:
             self.session.forget()
         for part in (self.ears, self.robot, self.sink, self.voice, self.session, self.record, self.screen):

@@ -232,7 +232,9 @@ def _inner(pattern: str, language: Language) -> str:
         elif part.startswith("{"):
             found.append(_any_of(part[1:-1], language))
         else:
-            found.append(" " + fold_literals(part, language).replace("*", "[a-z0-9]*"))
+            folded = fold_literals(part.replace("-", " "), language)
+            # Texts have their spelling put right, so patterns too.
+            found.append(" " + _spelling(language)[0].get(folded, folded).replace("*", "[a-z0-9]*"))
     return "".join(found)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from agent.ports import Alert, Clock, Screen
+from agent.ports import Clock, Screen
 from agent.turn import Ending, Progress, Reply, Sentence, Strategy, Utterance
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agent.record import NoRecord, Record
 
 THREAD = "session"
+ALERT = "A grown-up is needed now: the child said something serious. Fabula has paused."
 MOST_FAULTS = 3  # turns that may break before the robot says goodbye
 
 
@@ -32,11 +33,10 @@ class Session:
         record: Record | NoRecord,
         screen: Screen,
         clock: Clock,
-        alert: Alert,
         noted: bool = True,
     ) -> None:
         self.ports, self.prepare, self.record, self.screen, self.clock = ports, prepare, record, screen, clock
-        self.alert, self.noted = alert, noted
+        self.noted = noted
         self.state: TurnState = {}
         self.assented = False
         self.faults = 0
@@ -135,13 +135,7 @@ class Session:
                     self.assented = True
                 self._hold("planned", turn=turn, **_strategy_row(strategy))
                 if strategy.id == "HANDOFF_ADULT":
-                    self.event(
-                        "alert",
-                        turn=turn,
-                        reason="disclosure",
-                        text="A grown-up is needed now: the child said something serious.",
-                    )
-                    self.alert("A grown-up is needed now: the child said something serious. Fabula has paused.")
+                    self.event("alert", turn=turn, reason="disclosure", text=ALERT)
             case "answer":
                 reply: Reply = values["reply"]
                 sources = [sentence.source for sentence in reply.sentences]

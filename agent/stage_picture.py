@@ -53,8 +53,8 @@ class StagePicture:
         if width >= BESIDE:
             grid = Table.grid(padding=(0, 2))
             grid.add_row(self._body(), Group(*words))
-            return grid
-        return Group(self._body(), *words[1:]) if height >= ABOVE and width >= _ROBOT else Group(*words[1:])
+            return Group(Text(), grid)
+        return Group(Text(), self._body(), *words[1:]) if height >= ABOVE and width >= _ROBOT else Group(*words)
 
     def _body(self) -> Text:
         from rich.text import Text

@@ -86,7 +86,7 @@ def summarise(events: Iterable[Mapping[str, object]]) -> Summary:
         folder=str(closed.get("folder", "")),
         turns=int(max((_number(event.get("turn")) for event in turns), default=0)),
         beats=int(max((_number(event.get("beats_told")) for event in turns), default=0)),
-        answers=_ordered(Counter(str(event.get("verdict")) for event in judged), VERDICTS),
+        answers=_ordered(Counter(str(event.get("verdict")) for event in judged if _answers(event)), VERDICTS),
         tried=len(first),
         right_first=list(first.values()).count("correct"),
         strategies=_ordered(Counter(str(event.get("strategy")) for event in planned), STRATEGIES),
@@ -105,6 +105,11 @@ def summarise(events: Iterable[Mapping[str, object]]) -> Summary:
 
 def _of(log: Sequence[Mapping[str, object]], kind: str) -> list[Mapping[str, object]]:
     return [event for event in log if event["kind"] == kind]
+
+
+def _answers(event: Mapping[str, object]) -> bool:
+    """Whether the child answered a question: agreeing to a story or saying a word after the robot is none."""
+    return not str(event.get("about", "")).startswith(("assent", "repeat"))
 
 
 def _asks(event: Mapping[str, object]) -> bool:

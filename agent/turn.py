@@ -192,7 +192,8 @@ class Progress:
     ``asked`` are prompt ids of the present beat, ``right`` how many of them were answered; ``crowds``, ``strategies`` and
     ``verdicts`` the most recent ones, oldest first; ``types`` how often each CROWD type was asked; ``questions`` and
     ``implicit`` count the story questions asked; ``knowledge`` maps a concept to the probability that it is known;
-    ``used`` fingerprints of sentences heard; ``silent`` counts questions in a row that ended in silence.
+    ``used`` fingerprints of sentences heard; ``silent`` counts questions in a row that ended in silence;
+    ``words`` are the new words the child has met.
     """
 
     language: Language
@@ -212,10 +213,11 @@ class Progress:
     knowledge: dict[str, float] = field(default_factory=dict)
     used: tuple[int, ...] = ()
     silent: int = 0
+    words: tuple[str, ...] = ()
     turns: int = 0
     beats_told: int = 0
     ending: Ending = ""
 
     def __post_init__(self) -> None:
-        for name in ("asked", "crowds", "strategies", "verdicts", "used"):
+        for name in ("asked", "crowds", "strategies", "verdicts", "used", "words"):
             object.__setattr__(self, name, tuple(getattr(self, name)))

@@ -1,4 +1,5 @@
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,8 @@ def test_a_full_disk_loses_nothing_once_there_is_room_again(tmp_path):
     assert "No space left" in notices[0]
 
 
-def test_rows_that_never_fit_are_rescued_and_named(tmp_path):
+def test_rows_that_never_fit_are_rescued_and_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     notices = []
     record = opened(tmp_path, notices)
     record._file.close()

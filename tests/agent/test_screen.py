@@ -427,12 +427,12 @@ def test_a_window_made_narrower_leaves_no_old_picture_behind() -> None:
     before = out.getvalue()
     screen.typing("", awaited=True)
     same = out.getvalue()[len(before) :].count("\x1b[1A")
-    assert same == 6  # seven lines of robot
+    assert same == 7  # an empty line and seven of robot
     screen._console.width = 40
     before = out.getvalue()
     screen.typing("", awaited=True)
     # Lines with words beside the robot are wider than 40 columns: the terminal has folded each of the seven in two.
-    assert out.getvalue()[len(before) :].count("\x1b[1A") == 13
+    assert out.getvalue()[len(before) :].count("\x1b[1A") == 14
     screen.close()
 
 
