@@ -27,8 +27,8 @@ class Checkpoints(SqliteSaver):
     written. ``durable`` waits for the disk at each step (power cuts); without, only for the operating system (kills).
     """
 
-    def __init__(self, path: Path | None, durable: bool = True) -> None:
-        connection = sqlite3.connect(path or ":memory:", check_same_thread=False)
+    def __init__(self, path: Path, durable: bool = True) -> None:
+        connection = sqlite3.connect(path, check_same_thread=False)
         serde = JsonPlusSerializer(allowed_msgpack_modules=[(word.__module__, word.__name__) for word in _WORDS])
         super().__init__(connection, serde=serde)
         self.fault = ""

@@ -64,7 +64,7 @@ def misheard(text: str, words: ChildWords, rng: random.Random) -> tuple[str, flo
         place = rng.randrange(len(heard) - 1)
         heard[place : place + 2] = ["".join(heard[place : place + 2])]
     confidence = min(0.9, max(0.2, 0.95 - 0.8 * severity + rng.uniform(-0.1, 0.1)))
-    return " ".join(heard), round(confidence, 2)
+    return " ".join(filter(None, heard)) or text, round(confidence, 2)
 
 
 def as_written(text: str, rng: random.Random, asking: bool = False) -> str:

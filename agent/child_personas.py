@@ -26,7 +26,7 @@ class Persona:
     about: str
     success: tuple[float, float, float] = (0.85, 0.7, 0.5)
     knows: float = 0.55
-    learns: float = 0.35
+    learns: float = 0.2
     helped: float = 0.4
     silence: float = 0.05
     dont_know: float = 0.35
@@ -71,7 +71,7 @@ PERSONAS: dict[str, Persona] = {
         "is still learning the language: short broken sentences, now and then a word from home",
         success=(0.7, 0.5, 0.3),
         knows=0.5,
-        learns=0.3,
+        learns=0.15,
         silence=0.15,
         dont_know=0.45,
         way="broken",
@@ -82,7 +82,7 @@ PERSONAS: dict[str, Persona] = {
         "sure of itself and often wrong, with the mistakes children really make; learns little",
         success=(0.6, 0.35, 0.2),
         knows=0.3,
-        learns=0.05,
+        learns=0.02,
         helped=0.25,
         silence=0.03,
         dont_know=0.1,
@@ -93,7 +93,7 @@ PERSONAS: dict[str, Persona] = {
         "knows most of it and answers at once",
         success=(0.95, 0.9, 0.8),
         knows=0.8,
-        learns=0.5,
+        learns=0.3,
         helped=0.6,
         silence=0.01,
         dont_know=0.2,
@@ -104,7 +104,7 @@ PERSONAS: dict[str, Persona] = {
     "provocative": Persona(
         "talks nonsense, says no, tests the limits, breaks in, and may want to stop near the end",
         success=(0.8, 0.65, 0.45),
-        learns=0.1,
+        learns=0.06,
         silence=0.04,
         dont_know=0.15,
         asks=0.12,

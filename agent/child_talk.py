@@ -96,7 +96,8 @@ class Talk:
         closed = [prompt for beat in self.story.beats for prompt in beat.prompts if prompt.shape.answer == "closed"]
         remembered = self.rng.choice(names)
         if closed and self.rng.random() < 0.6:
-            remembered = self.rng.choice([way for way in self.rng.choice(closed).words.accepted if self._is_thing(way)] or names)
+            things = [way for way in self.rng.choice(closed).words.accepted if self._is_thing(way)]
+            remembered = self.rng.choice(things or names)
         return remembered if self.way == "short" else self.rng.choice(self.words.recalls).format(a=remembered)
 
     # ------------------------------------------------------------------ everything else a child says

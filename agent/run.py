@@ -69,12 +69,15 @@ class Manner:
 
 
 class GraphImport:
-    """Imports LangGraph beside the greeting: the import alone takes longer than a child should wait for the first word."""
+    """Imports LangGraph while the robot greets: the import alone takes longer than a child should wait for the first word."""
 
     def __init__(self, path: Path | None, durable: bool) -> None:
         self.path, self.durable = path, durable
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._import, name="import", daemon=True)
+
+    def start(self) -> None:
+        """Begin, once the first words are on their way: both at once would only share one interpreter."""
         self._thread.start()
 
     def _import(self) -> None:
@@ -85,14 +88,16 @@ class GraphImport:
             self._failure = failure
 
     def graph(self) -> Any:
-        """The compiled graph with its checkpointer (in memory when nothing is kept)."""
+        """The compiled graph, with a checkpointer when the session is kept."""
+        if self._thread.ident is None:
+            self._thread.start()
         self._thread.join()
         if self._failure is not None:
             raise self._failure
         from agent.checkpoint import Checkpoints
         from agent.graph import build
 
-        return build(Checkpoints(self.path, durable=self.durable))
+        return build(Checkpoints(self.path, durable=self.durable) if self.path else None)
 
 
 def start_language(settings: Settings) -> Language:
@@ -265,7 +270,7 @@ class Wiring:
             lines=lambda turn: Lines(random.Random(f"{settings.seed}/{turn}")),
             slowness=settings.slowness,
         )
-        return Session(ports, self.graph.graph, self.record, self.screen, self.clock, noted=settings.log)
+        return Session(ports, self.graph, self.record, self.screen, self.clock, noted=settings.log)
 
     def _event(self, kind: str, values: Mapping[str, object]) -> None:
         self.session.event(kind, **values)

@@ -6,9 +6,9 @@ updates, and says goodbye when the story ends, when the child or the clock says 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agent.ports import Clock, Screen
 from agent.turn import Ending, Progress, Reply, Sentence, Strategy, Utterance
@@ -23,13 +23,23 @@ ALERT = "A grown-up is needed now: the child said something serious. Fabula has 
 MOST_FAULTS = 3  # turns that may break before the robot says goodbye
 
 
+class Prepared(Protocol):
+    """The graph, which takes a while to come."""
+
+    def start(self) -> None: ...
+
+    def graph(self) -> Any:
+        """The compiled graph; waits for it."""
+        ...
+
+
 class Session:
-    """Runs one session. ``prepare`` gives the compiled graph once it is needed; ``record`` and ``screen`` get every event."""
+    """Runs one session. ``prepare`` builds the graph while the robot greets; ``record`` and ``screen`` get every event."""
 
     def __init__(
         self,
         ports: Ports,
-        prepare: Callable[[], Any],
+        prepare: Prepared,
         record: Record | NoRecord,
         screen: Screen,
         clock: Clock,
@@ -53,7 +63,7 @@ class Session:
 
     def resume(self, fresh: Progress) -> Ending:
         """Go on with a session that was interrupted, where its checkpoint left it; ``fresh`` if it left none."""
-        self._graph = self.prepare()
+        self._graph = self.prepare.graph()
         snapshot = self._graph.get_state(self._config)
         self.state = dict(snapshot.values)  # type: ignore[assignment]
         if "progress" not in self.state:
@@ -76,7 +86,7 @@ class Session:
 
     def _turns(self) -> Ending:
         if self._graph is None:
-            self._graph = self.prepare()
+            self._graph = self.prepare.graph()
         while not self.progress.ending:
             try:
                 self._run_turn(self.state)
@@ -96,12 +106,16 @@ class Session:
         ports.speaker.finish = lambda sentence: ports.storyteller.finish(sentence, ports.profile())
         for sentence in draft.sentences:
             ports.speaker.add(sentence)
+        self.prepare.start()
         spoken = ports.speaker.wait()
         self.state = {"progress": draft.progress, "waiting": spoken.interruption, "unsaid": ()}
 
     def _run_turn(self, state: TurnState | None) -> None:
         """One graph invocation; ``None`` goes on with the one that was interrupted."""
-        for update in self._graph.stream(state, self._config, context=self.ports, stream_mode="updates", durability="sync"):
+        durability = "sync" if self._graph.checkpointer is not None else None
+        for update in self._graph.stream(
+            state, self._config, context=self.ports, stream_mode="updates", durability=durability
+        ):
             for node, values in update.items():
                 self.state.update(values)
                 self._row(node, values)
@@ -198,12 +212,12 @@ class Session:
 
     def close(self) -> None:
         """Let go of the checkpoint."""
-        if self._graph is not None:
+        if self._graph is not None and self._graph.checkpointer is not None:
             self._graph.checkpointer.close()
 
     def forget(self) -> None:
         """Take back what the checkpoint remembers of a child who did not agree."""
-        if self._graph is not None:
+        if self._graph is not None and self._graph.checkpointer is not None:
             self._graph.checkpointer.delete_thread(THREAD)
 
     def _say_lines(self, *keys: str) -> None:

@@ -62,6 +62,7 @@ class Speaker:
         self._unsaid: list[Sentence] = []
         self._interruption: Utterance | None = None
         self._added = 0
+        self._answering = False  # nobody waits before the first words of a session
 
     @property
     def busy(self) -> bool:
@@ -115,8 +116,9 @@ class Speaker:
         style = self.profile().voice
         if self._heard:
             self._pause(style.pause_between)
-        else:
+        elif self._answering:
             self._pause(style.pause_before)
+        self._answering = True
         if self._stop.is_set() or self._interruption is not None:
             self._unsaid.append(sentence)
             return

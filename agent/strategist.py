@@ -92,16 +92,14 @@ class Strategist:
             return self._assent(progress, judgement)
         if judgement.foreign and pending.unclear < MOST_UNCLEAR:
             return _only("REPAIR", "language", "a language the robot does not speak")
-        if verdict == "not_understood" and pending.unclear < MOST_UNCLEAR:
-            return _only("REPAIR", "confidence", f"recognition {heard.confidence:.2f} is too unsure")
         if verdict == "question":
             return _only("ANSWER_QUESTION", "question", "the child asked something of its own")
-        if pending.kind == "repeat":
+        if pending.kind in ("prior", "repeat"):  # whatever a child says here is welcome, and nothing too
             return self._next_question(story, progress)
+        if verdict == "not_understood" and pending.unclear < MOST_UNCLEAR:
+            return _only("REPAIR", "confidence", f"recognition {heard.confidence:.2f} is too unsure")
         if verdict == "silence":
             return self._silence(story, progress)
-        if pending.kind == "prior":
-            return self._next_question(story, progress)
         if pending.kind == "choice":
             if judgement.choice or pending.attempts or pending.unclear:
                 return self._next_question(story, replace(progress, choice=judgement.choice))
@@ -131,7 +129,7 @@ class Strategist:
     def _silence(self, story: Story, progress: Progress) -> Strategy:
         pending = progress.pending
         assert pending is not None
-        if progress.silent >= QUIET or pending.silences >= 2 or pending.kind == "prior":
+        if progress.silent >= QUIET or pending.silences >= 2:
             if pending.kind == "prompt" and not pending.told and progress.silent < QUIET:
                 return _only("DIRECT_INSTRUCTION", "silence", "the robot answers itself and tells on")
             return self._next_question(story, progress)

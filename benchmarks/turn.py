@@ -7,11 +7,13 @@ memory, and the time from the command to the robot's first word. Medians of one 
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
@@ -74,17 +76,19 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def first_word(language: str) -> float:
-    """Seconds from the command to the first word on the screen."""
-    command = [sys.executable, "-m", "agent.run", "--child", "simulated", "--voice", "none", "--no-log", "--language", language]
-    started = time.perf_counter()
-    with subprocess.Popen([*command, "--turns", "1"], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if ":" in line:
-                seconds = time.perf_counter() - started
-                break
-        process.kill()
-    return seconds
+    """Seconds from the command to the moment at which the robot begins its first word, read off the session's log."""
+    with tempfile.TemporaryDirectory() as data:
+        command = [sys.executable, "-m", "agent.run", "--child", "simulated", "--language", language, "--data", data, "--turns", "1"]
+        started = datetime.now(UTC)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("Reachy: "):  # the first sentence is over
+                    break
+            process.kill()
+        events = [json.loads(line) for line in next(Path(data).glob("*/events.jsonl")).read_text(encoding="utf-8").splitlines()]
+    first = next(event for event in events if event["kind"] == "said")
+    return (datetime.fromisoformat(first["utc"]) - started).total_seconds() - float(first["seconds"])
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ from agent.story import Strict, Text
 from agent.toml_file import read_toml
 from agent.turn import LANGUAGES, Language
 
-_RELATIONS = frozenset({"opposites", "broader"})
+_RELATIONS = frozenset({"opposites", "broader", "related"})
 FOLDER = Path(__file__).resolve().parent
 
 
@@ -102,9 +102,10 @@ class Concepts(RootModel[dict[str, dict[str, str]]]):
         for pair in self.opposites:
             if len(pair) != 2 or set(pair) - known:
                 raise ValueError(f"[opposites] “{' '.join(pair)}” is not a pair of concepts")
-        for wide, narrow in self.broader.items():
-            for name in sorted({wide, *narrow} - known):
-                raise ValueError(f"[broader] {wide}: “{name}” is no concept of this file")
+        for relation, rows in (("broader", self.broader), ("related", self._rows("related"))):
+            for one, others in rows.items():
+                for name in sorted({one, *others} - known):
+                    raise ValueError(f"[{relation}] {one}: “{name}” is no concept of this file")
         return self
 
     @property
@@ -114,7 +115,20 @@ class Concepts(RootModel[dict[str, dict[str, str]]]):
     @property
     def broader(self) -> dict[str, frozenset[str]]:
         """From a wide concept to those it takes in: bird → owl, duck …"""
-        return {wide: frozenset(narrow.split()) for wide, narrow in self.root.get("broader", {}).items()}
+        return self._rows("broader")
+
+    @property
+    def related(self) -> dict[str, frozenset[str]]:
+        """From a concept to those that go with it, both ways: night ↔ moon, sad ↔ cry."""
+        found: dict[str, set[str]] = {}
+        for one, others in self._rows("related").items():
+            for other in others:
+                found.setdefault(one, set()).add(other)
+                found.setdefault(other, set()).add(one)
+        return {name: frozenset(others) for name, others in found.items()}
+
+    def _rows(self, relation: str) -> dict[str, frozenset[str]]:
+        return {one: frozenset(others.split()) for one, others in self.root.get(relation, {}).items()}
 
     def terms(self, language: Language) -> list[tuple[str, str, str]]:
         """(table, concept, term) for every term of one language."""
