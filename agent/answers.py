@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
 from agent.coverage import Cover, Target, child_words, cover, target
-from agent.lexicon import concepts, manner
-from agent.likeness import SURE, like, opposites_of
+from agent.lexicon import manner
+from agent.likeness import SURE, broader, like, opposites_of, related_to
 from agent.normalise import folded_words, pattern, plain
 from agent.numerals import number_like
 from agent.turn import Language
@@ -18,6 +19,7 @@ from agent.vocabulary import Word, read
 RIGHT = 0.65  # share of an accepted answer's weight from which on it was given
 VAGUE = 0.34  # from here on it was given in part
 _NO_THINGS = frozenset({"action", "quality", "position", "feeling", "kinds"})
+_KINDS = frozenset({"animal", "colour", "person", "vehicle", "clothes", "shape", "body", "toy"})  # one is never another
 
 Sort = Literal["correct", "partial", "wrong", "none"]
 
@@ -59,14 +61,17 @@ def prepare(
 ) -> Prepared:
     """Read everything once; a session asks each question several times."""
     asked = read(question, language)
-    targets = tuple(target(text, asked, language) for text in accepted)
+    news = () if pattern(language, "two_part").search(plain(question, language)) else asked
+    targets = tuple(target(text, news, language) for text in accepted)
     numbers = [[word.number for word in item.words if word.number is not None] for item in targets]
+    wanted = tuple(target(text, news, language) for text in ideas)
     single = all(len(found) == 1 for found in numbers)
+    single = single and all(any(word.number is not None for word in idea.words) for idea in wanted)
     return Prepared(
         language,
         asked,
         targets,
-        tuple(target(text, asked, language) for text in ideas),
+        wanted,
         tuple(tuple(target(text, asked, language) for text in ways) for ways in misconceptions),
         tuple(target(text, (), language) for text in names),
         not any(word.negated for word in asked),
@@ -79,7 +84,7 @@ def weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
 
     What a child takes back ("a frog, no wait, a snail") does not count.
     """
-    text = _corrected(text, spoken)
+    text = _corrected(_untagged(text, spoken), spoken)
     said = child_words(text, spoken)
     if expected.numbers:
         counted = _weigh_number(said, expected, text, spoken)
@@ -133,7 +138,36 @@ def weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
         return Weighed("partial", max(score, 0.3), name, ((vague, vague),), reason="names only the kind of thing")
     if wrong and wrong.share >= 0.5 and not wrong.against:
         return Weighed("wrong", score, _first_text(expected, index), wrong.pairs, index, "close to a known misconception")
+    if hint := _goes_with(said, expected):
+        return Weighed("partial", max(score, 0.3), name, ((hint, hint),), reason="names what goes with it")
     return Weighed("none", score)
+
+
+def _goes_with(said: Sequence[Word], expected: Prepared) -> Word | None:
+    """A new word that goes with the answer, the moon with the night; not another thing of the same kind."""
+    wanted = [word for item in (*expected.accepted, *expected.ideas) for word in item.words if word.weight >= 0.6]
+    asked = {name for word in expected.question for name in word.meaning.concepts}
+    names = {name for word in wanted for name in word.meaning.concepts} - asked
+    kinds = {table for word in wanted for table in word.meaning.tables} & _KINDS
+    for word in said:
+        fresh = word.weight >= 0.6 and not word.negated and not word.meaning.concepts & asked
+        if fresh and related_to(word) & names and not word.meaning.tables & kinds:
+            return word
+    return None
+
+
+def _untagged(text: str, language: Language) -> str:
+    """Without a question that only asks to be agreed with: "a frog, isn't it"."""
+    said = plain(text, language)
+    found = pattern(language, "tags").search(said)
+    return text[: _end_of(text, len(said[: found.start()].split()), language)] if found and found.start() else text
+
+
+def _end_of(text: str, count: int, language: Language) -> int:
+    """Where the last ``count`` words before a tag end; the whole text if words and tag do not line up."""
+    places = [found.end() for found in re.finditer(r"[^\W_]+(?:['’][^\W_]+)*", text)]
+    tail = len(plain(text, language).split()) - count
+    return places[-tail - 1] if 0 < tail < len(places) else len(text)
 
 
 def _corrected(text: str, language: Language) -> str:
@@ -161,6 +195,8 @@ def _weigh_number(said: Sequence[Word], expected: Prepared, text: str, language:
         return None
     last = spoken[-1]
     right = last.number in expected.numbers
+    if not right and last.number is not None and last.number + 1 in expected.numbers:
+        right = bool(pattern(language, "one_more").search(plain(text, language)))
     name = next((item.text for item in expected.accepted if any(word.number == last.number for word in item.words)), "")
     if last.negated and expected.polarity:
         return Weighed("wrong", 0.0, reason="says that it is not this number")
@@ -235,7 +271,7 @@ def _kind_of(said: Sequence[Word], expected: Prepared) -> Word | None:
     tables = {table for item in expected.accepted for word in item.words for table in word.meaning.tables}
     asked = {name for word in expected.question for name in word.meaning.concepts}
     wanted = {name for item in expected.accepted for word in item.words for name in word.meaning.concepts}
-    wider = concepts().broader
+    wider = broader()
     for word in said:
         meant = opposites_of(word) if word.negated else word.meaning.concepts
         if any(wider.get(name, frozenset()) & wanted for name in meant - asked):

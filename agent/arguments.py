@@ -65,6 +65,8 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
 
 def _choices(error: Any) -> str:
     expected = error.get("ctx", {}).get("expected")
+    if error["type"] == "string_pattern_mismatch":
+        return "use letters, digits, - and _ only, 32 at most"
     return f"choose {expected}" if expected else str(error["msg"])
 
 
@@ -77,11 +79,10 @@ def nearest(kind: str, name: str, known: Sequence[str]) -> ValueError:
 
 def check_names(settings: Settings) -> None:
     """Every name a person may mistype, before anything starts. Raises ValueError with the nearest one."""
-    from hardware.connect import KINDS
-
     from agent.child import persona_names
     from agent.personality import load
     from agent.story import slugs
+    from hardware.connect import KINDS
 
     if settings.story not in slugs():
         raise nearest("story", settings.story, slugs())

@@ -27,8 +27,8 @@ _NEVER_SPOKEN = (
     ("a link", re.compile(r"https?:|www\.|\w\.(?:com|org|net|de|fr)\b|\w@\w", re.I)),
     ("characters that cannot be spoken", re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd\u200b\ue000-\uf8ff#~^$€£§=_]{1}(?<![=€£$])|[\x00-\x08\ufffd]")),
 )
-_STUTTER = re.compile(r"\b(\w+)(?:\W+\1\b){4,}", re.I)
-_LOOP = re.compile(r"( [a-z0-9]+(?: [a-z0-9]+){1,5})(?:\1){2,}(?= )")
+_STUTTER = re.compile(r"\b(\w+)(?:\s+\1\b){3,}", re.I)
+_LOOP = re.compile(r"( [a-z0-9]+(?: [a-z0-9]+){1,5})(?:\1){3,}(?= )")
 _SPEECH = re.compile(r"«[^»]*»|“[^”]*”|„[^“”]*[“”]|\"[^\"]*\"")
 _SELF = ("Reachy", "Mini", "Reachy Mini")
 _FEW, _SOME = 12, 30  # words below which a reply is too short for its formulas, or for its own band's

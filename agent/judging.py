@@ -18,7 +18,16 @@ from agent.language import Heard, hear
 from agent.language import warm as warm_language
 from agent.normalise import folded_words, plain, without_noise
 from agent.other_talk import other_talk, says_more, speaks_of_itself
-from agent.speech_acts import asks, is_empty_talk, sounds_like_asking, talks_of_other_things, wants_to_stop, without_dont_know
+from agent.speech_acts import (
+    asks,
+    hesitates,
+    is_empty_talk,
+    is_inverted,
+    sounds_like_asking,
+    talks_of_other_things,
+    wants_to_stop,
+    without_dont_know,
+)
 from agent.turn import LANGUAGES, Judgement, Language, Utterance, Verdict
 from agent.vocabulary import read
 from agent.yes_no import yes_or_no
@@ -104,6 +113,8 @@ class Judge:
             return said("off_topic", "talks of something else")
         if asks(text, language) and not _answers_anyway(text, weighed, language, expected):
             return said("question", "asks something")
+        if is_inverted(text, language) and (weighed.sort == "none" or says_more(text, weighed, ready)):
+            return said("question", "asks in the order of a question")
         if (
             weighed.sort in {"correct", "partial"}
             and sounds_like_asking(text, language, strict=False)
@@ -151,7 +162,10 @@ def _answers_anyway(text: str, weighed: Weighed, language: Language, expected: E
     """A question that holds its own right answer ("why? because of the rain"), or whose answer is a question."""
     if weighed.sort != "correct":
         return False
-    said = set(plain(text, language).split()[1:])
+    words = plain(text, language).split()
+    if hesitates(text, language) or (language == "fr" and words[-1] == "quoi" and words[-2:-1] != ["est"]):
+        return True  # "is it …" with the right thing; "il est triste, quoi"
+    said = set(words[1:])
     return bool(said & folded_words(language, "because")) or any(
         asks(answer, expected.language) for answer in expected.accepted
     )

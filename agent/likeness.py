@@ -26,6 +26,8 @@ def like(child: Word, wanted: Word, language: Language) -> float:
         return 0.98
     if child.meaning.concepts & wanted.meaning.concepts:
         return 0.92
+    if not child.negated and _narrower(child, wanted):
+        return 0.7
     if {frozenset((child.folded, wanted.folded)), frozenset((child.stem, wanted.folded))} & _homophones(language):
         return 0.9
     return max(_compound(child, wanted, language), _slip(child, wanted, language))
@@ -55,7 +57,7 @@ def _slip(child: Word, wanted: Word, language: Language) -> float:
     """The same word misspelt or misheard. A different word that children know is never a slip of the wanted one."""
     from rapidfuzz.distance import OSA
 
-    if child.known and not wanted.meaning.concepts & child.meaning.concepts:
+    if child.own and not wanted.meaning.concepts & child.meaning.concepts:
         return 0.0
     length = max(len(child.folded), len(wanted.folded))
     if length < 3 or wanted.weight < 0.6 or not child.folded.isalpha():
@@ -64,6 +66,8 @@ def _slip(child: Word, wanted: Word, language: Language) -> float:
     shape = 1 - distance / length
     ours, theirs = sound(_letters(child), language), sound(_letters(wanted), language)
     same_sound = ours == theirs and len(ours) >= 3
+    if child.known and not child.own and not same_sound:  # a word of another language is a slip only if it sounds the same
+        return 0.0
     if same_sound and shape >= (0.4 if language == "en" else 0.3):
         return 0.92
     if ours == theirs and len(ours) == 2 and shape >= 0.5 and len(child.folded) >= 3:
@@ -88,6 +92,32 @@ def _letters(word: Word) -> str:
 
 def _other_word(child: Word, language: Language) -> bool:
     return is_known(child.text, language)
+
+
+def _narrower(child: Word, wanted: Word) -> bool:
+    """ "Oak" where a tree was expected: more than was asked for, or one of several."""
+    kinds = broader()
+    return any(kinds.get(name, frozenset()) & child.meaning.concepts for name in wanted.meaning.concepts) or bool(
+        "kinds" in wanted.meaning.tables and wanted.meaning.concepts & child.meaning.tables
+    )
+
+
+@lru_cache(maxsize=1)
+def broader() -> dict[str, frozenset[str]]:
+    """From a wide concept to those it takes in."""
+    return concepts().broader
+
+
+@lru_cache(maxsize=1)
+def _related() -> dict[str, frozenset[str]]:
+    return concepts().related
+
+
+@lru_cache(maxsize=20_000)
+def related_to(word: Word) -> frozenset[str]:
+    """The concepts that go with what a word means, without being it."""
+    table = _related()
+    return frozenset().union(*(table.get(name, frozenset()) for name in word.meaning.concepts))
 
 
 @lru_cache(maxsize=1)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from agent.child import PERSONAS
 from agent.personality import load as load_profile
 from agent.personality import names
-from agent.story import STORIES, Structure, slugs
-from agent.toml_file import read_toml
+from agent.story import load, slugs
 from agent.turn import BANDS, LANGUAGES
 
 _LANGUAGE_NAMES = {"en": "English", "fr": "français", "de": "Deutsch"}
@@ -20,7 +19,8 @@ def show() -> None:
     console = Console()
 
     def table(title: str, rows: list[tuple[str, str]]) -> None:
-        made = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 0))
+        console.print(title, style="bold underline")
+        made = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         made.add_column(no_wrap=True, style="bold")
         made.add_column()
         for row in rows:
@@ -28,7 +28,8 @@ def show() -> None:
         console.print(made)
         console.print()
 
-    table("Stories  (--story)", [(slug, read_toml(STORIES / slug / "story.toml", Structure).topic) for slug in slugs()])
+    stories = [load(slug, "en") for slug in slugs()]
+    table("Stories  (--story)", [(story.slug, f"{story.wording.title} – {story.structure.topic}") for story in stories])
     profiles = [load_profile(name) for name in names()]
     table(
         "Personalities  (--personality)",

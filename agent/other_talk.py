@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 from agent.answers import Prepared, Weighed
 from agent.expectation import Expectation, addresses_child
 from agent.likeness import SURE, like
 from agent.normalise import folded_words, pattern, plain
+from agent.phonetics import sound
 from agent.speech_acts import is_gibberish, talks_of_other_things, talks_of_own_life, words_of
 from agent.turn import LANGUAGES, Language, Verdict
 from agent.vocabulary import ARTICLES, Word, is_known, read
@@ -85,7 +87,9 @@ def other_talk(text: str, expected: Expectation, ready: Prepared, language: Lang
     ]
     near = [word for word in content if any(like(word, known, ready.language) >= SURE for known in story)]
     answer = [word for item in (*ready.accepted, *ready.ideas) for word in item.words]
-    answering = any(like(word, known, ready.language) >= SURE for word in content for known in answer if known.weight >= 0.6)
+    asked = [word for word in ready.question if word.weight > 0]
+    news = [word for word in answer if word.weight >= 0.6 and not _among(word, asked, ready)]
+    answering = any(_among(word, news, ready) for word in content)
     elsewhere = talks_of_other_things(text, language) or not addresses_child(expected)
     if not answering and elsewhere and talks_of_own_life(text, language):
         return "off_topic", "talks of something else"
@@ -95,15 +99,46 @@ def other_talk(text: str, expected: Expectation, ready: Prepared, language: Lang
         return "not_understood", "no word with content"
     if len(content) >= 2 and len(content) == len(said) and not any(word.known for word in content):
         return "not_understood", "no word that is known"
-    if _jumbled(said):
+    if _jumbled(said) or (not near and _babble(said, asked, ready)):
         return "not_understood", "no sentence"
-    asked = [word for word in ready.question if word.weight > 0]
     if not near and expected.answer != "open" and _statement_elsewhere(said, content, [*story, *asked], ready, language):
         return "off_topic", "a statement about something else"
     tables = {table for word in story for table in word.meaning.tables} - _WORDS_ONLY
     if language != expected.language and not any(word.meaning.tables & tables for word in content):
         return "not_understood", "an answer in another language"
+    full = [word for word in content if word.weight >= 0.6]
+    strange = [word for word in full if not word.known and not _among(word, asked, ready)]
+    if strange and any(_resembles(word, known, ready) for word in strange for known in news):
+        return "partial", "sounds like a part of the answer"
+    if full and len(strange) == len(full):
+        return "not_understood", "words it does not know"
+    if not {"or", "ou", "oder"} & {word.folded for word in ready.question} and not any(word.negated for word in content):
+        if all(_among(word, asked, ready) for word in content) and not ready.numbers:
+            return "partial", "says again what the question said"
     return "wrong", "another answer"
+
+
+def _among(word: Word, others: Sequence[Word], ready: Prepared) -> bool:
+    return any(like(word, other, ready.language) >= SURE for other in others)
+
+
+def _resembles(child: Word, wanted: Word, ready: Prepared) -> bool:
+    """Too far off to be taken for the word, too near to be called wrong."""
+    from rapidfuzz.distance import OSA
+
+    ours, theirs = sound(child.text.replace(" ", ""), ready.language), sound(wanted.text.replace(" ", ""), ready.language)
+    length = max(len(child.folded), len(wanted.folded))
+    return min(len(child.folded), len(wanted.folded)) >= 4 and (
+        ours[:2] == theirs[:2] or OSA.distance(child.folded, wanted.folded) <= length // 2 - 1
+    )
+
+
+def _babble(said: Sequence[Word], asked: Sequence[Word], ready: Prepared) -> bool:
+    """Mostly short sounds that are words of none of ours: what a recogniser makes of noise."""
+    odd = [word for word in said if not word.own and len(word.folded) <= 5 and not _among(word, asked, ready)]
+    odd = [word for word in odd if not word.known or len(word.folded) <= 3]
+    full = [word for word in said if word.own and word.weight >= 0.6]
+    return bool(odd) and not full and 2 * len(odd) >= len(said)
 
 
 def _jumbled(said: tuple[Word, ...]) -> bool:

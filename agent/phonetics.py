@@ -72,6 +72,7 @@ _RULES: dict[Language, tuple[tuple[str, str], ...]] = {
         (r"œu|oeu|eu", "e"),
     ),
     "de": (
+        (r"^sch(?=[tp])", "s"),
         (r"sch|sh", "S"),
         (r"chs|cks|gs|x", "ks"),
         (r"ck|kk", "k"),

@@ -115,6 +115,7 @@ class _Finder:
         self.spoken_url = re.compile(rf"(?<!\w)(?:www\s+(?:{dot})\s+)?[\w-]+\s+(?:{dot})\s+(?:{_ENDINGS})(?!\w)", re.I)
         self.digits = {self.fold(word): value for word, value in own.digits.items()}
         self.first_names = frozenset(self.fold(name) for one in LANGUAGES for name in lexicon(one).personal.first_names)
+        self.own_names = frozenset(self.fold(name) for name in own.first_names)
         self.fiction = frozenset(self.fold(name) for name in own.fiction)
         proper = frozenset(self.fold(word) for word in lexicon(language).proper)
         self.other = frozenset(self.fold(word) for word in own.not_names) | proper
@@ -240,7 +241,7 @@ class _Finder:
             folded = self.fold(word[0])
             parts = folded.split("-")
             listed = folded in self.first_names or (len(parts) > 1 and all(part in self.first_names for part in parts))
-            plain = word[0][0].isupper() or len(folded) > 3
+            plain = word[0][0].isupper() or (len(folded) > 3 and folded in self.own_names)
             if listed and plain and folded not in self.common and folded not in self.fiction and folded not in kept:
                 yield Span(*word.span(), "NAME", False)
 
@@ -254,7 +255,7 @@ class _Finder:
         if self.language == "de" and words[place][0].casefold() in ("der", "die", "das") and place + 1 < len(words):
             place += 1
         chosen = [words[place]]
-        if self.fold(chosen[0][0]) in self.other or not first(chosen[0][0]):
+        if not first(chosen[0][0]) or self._means_else(chosen[0][0], text, words):
             return
         for word in words[place + 1 : place + 4]:
             if not _BLANK.fullmatch(text[chosen[-1].end() : word.start()]) or not self._continues(text, words, word, lower):
@@ -264,6 +265,13 @@ class _Finder:
             chosen.pop()
         if not all(self.fold(part) in kept for word in chosen for part in word[0].split("-")):
             yield Span(chosen[0].start(), chosen[-1].end(), "NAME", own)
+
+    def _means_else(self, word: str, text: str, words: list[re.Match[str]]) -> bool:
+        """"My name is not long" names nobody, but "je m'appelle Rose" does."""
+        folded = self.fold(word)
+        shouted = text.isupper() or len(words) < 2
+        capital = word[0].isupper() and not shouted and folded in self.first_names
+        return folded in self.other and folded not in self.own_names and not capital
 
     def _continues(self, text: str, words: list[re.Match[str]], word: re.Match[str], lower: bool) -> bool:
         """Whether a word belongs to the name before it."""

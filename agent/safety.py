@@ -39,7 +39,7 @@ _LEET_WORD = re.compile(r"(?<![\w@$])(?=[\w@$]*[a-z])(?=[a-z]*[0-9@$])(?!\d+[a-z
 _STARRED = re.compile(r"(?<=[a-z])[*#]+(?=[a-z])")
 _SPELLED = re.compile(r"(?<![\w'])[a-z](?:[ .\-_]{1,2}[a-z]){2,}(?![\w'])")
 _PIECE = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*'?|[.!?…;:\n]+")
-_DOUBLED = re.compile(r"([a-z])\1+")
+_DOUBLED = re.compile(r"([bcdfghj-np-tv-z])\1+|([a-z])\2{2,}")
 _TRIPLED = re.compile(r"([a-z])\1{2,}")
 _LITERAL = re.compile(r"[^\W_]+(?:['’][^\W_]*)*")
 _PART = re.compile(r"\.\.\.|\(|\)\??|[|^$]|\{[a-z_]+\}|[^\s()|{}]+")
@@ -169,7 +169,11 @@ def fold_word(word: str, language: Language) -> str:
     if language == "de":
         # Umlauts are written ä, ae or a, by keyboards and by recognisers.
         word = word.replace("ae", "a").replace("oe", "o").replace("ue", "u")
-    return " ".join((_DOUBLED if len(part) > 3 else _TRIPLED).sub(r"\1", part) for part in word.split())
+    return " ".join((_DOUBLED if len(part) > 3 else _TRIPLED).sub(_once, part) for part in word.split())
+
+
+def _once(run: re.Match[str]) -> str:
+    return run[0][0]
 
 
 def fold(text: str, language: Language) -> str:
@@ -190,7 +194,16 @@ def fold(text: str, language: Language) -> str:
                 words.extend(spelling.get(word, word).split())
     words.append(".")
     kept = [word for place, word in enumerate(words) if place == 0 or word != words[place - 1]]
-    return f" {' '.join(kept)} "
+    folded = f" {' '.join(kept)} "
+    for wrong, right in _phrases(language):
+        folded = folded.replace(f" {wrong} ", f" {right} ")
+    return folded
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def _phrases(language: Language) -> tuple[tuple[str, str], ...]:
+    """The spellings of several words."""
+    return tuple((wrong, right) for wrong, right in _spelling(language)[0].items() if " " in wrong)
 
 
 @lru_cache(maxsize=64)

@@ -70,6 +70,12 @@ def sounds_like_asking(text: str, language: Language, strict: bool = True) -> bo
     return said[0] not in answering and not {"or", "ou", "oder"} & set(said)
 
 
+def is_inverted(text: str, language: Language) -> bool:
+    """Words in the order of a question ("can frogs breathe"), which recognisers write without its mark."""
+    said = _within(plain(text, language), language)
+    return bool(pattern(language, "inverted").search(said)) and not hesitates(text, language)
+
+
 def hesitates(text: str, language: Language) -> bool:
     """An answer in the form of a question: "is it …"."""
     return bool(pattern(language, "hesitant").match(_within(plain(text, language), language)))
@@ -78,6 +84,9 @@ def hesitates(text: str, language: Language) -> bool:
 def talks_of_own_life(text: str, language: Language) -> bool:
     """Words about the child's own day or wishes, or other things children bring up in the middle of a story."""
     said = _within(plain(text, language), language)
+    words = set(said.split())
+    if words & folded_words(language, "because") and not words & folded_words(language, "own_life"):
+        return False  # "because he stayed up last night" tells of somebody in the story
     return bool(pattern(language, "off_topic").search(said))
 
 

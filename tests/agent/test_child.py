@@ -287,15 +287,17 @@ def test_children_who_are_wrong_say_the_mistakes_children_make() -> None:
 
 
 def test_only_one_of_several_ideas_is_a_part_of_the_answer() -> None:
-    many = 0
-    for slug in slugs():
-        for _, prompt in places(TOLD(slug, "en"), "closed"):
-            ideas = partial_ideas(prompt)
-            assert set(ideas) <= set(prompt.words.key_ideas)
-            assert not ideas or len(prompt.words.key_ideas) > 1
-            assert not {idea.lower() for idea in ideas} & {answer.lower() for answer in prompt.words.accepted}
-            many += bool(ideas)
-    assert many > 10
+    _, some = places(TOLD("seed", "en"), "closed")[0]
+
+    def asked(ideas: tuple[str, ...], accepted: tuple[str, ...]) -> Prompt:
+        return some.model_copy(update={"words": some.words.model_copy(update={"key_ideas": ideas, "accepted": accepted})})
+
+    assert partial_ideas(asked(("water", "light"), ("water and light", "it needs light and water"))) == ["water", "light"]
+    assert partial_ideas(asked(("water", "light"), ("water and light", "the light"))) == ["water"]
+    assert partial_ideas(asked(("water",), ("water and light",))) == []
+    heard = {talk("en", seed, way="short").partly(asked(("water", "light"), ("water and light",))) for seed in range(20)}
+    assert heard == {"water", "light"}
+    assert talk("en", 1).partly(asked(("water",), ("water",))) == ""
 
 
 def test_little_ones_say_less_than_big_ones() -> None:
@@ -393,7 +395,7 @@ def test_chatty_children_wander_off_and_shy_ones_say_little() -> None:
 def test_breaking_in_is_rare_and_comes_after_the_first_turn() -> None:
     simulated = child("chatty", 1)
     assert [simulated.overheard() for _ in range(500)] == [None] * 500
-    shares = {}
+    shares, words = {}, read("en")
     for persona in ("chatty", "provocative", "typical", "silent"):
         simulated = child(persona, 1)
         heard = []
@@ -404,7 +406,8 @@ def test_breaking_in_is_rare_and_comes_after_the_first_turn() -> None:
                 heard.append(simulated.overheard())
                 if heard[-1]:
                     assert simulated.intended in ("question", "off_topic")
-                    assert heard[-1].text
+                    remark = heard[-1].text in (*words.comments, *words.hums, *words.silly)
+                    assert remark == (simulated.intended == "off_topic")
                     assert heard[-1].started < heard[-1].ended == simulated.clock.now()
         shares[persona] = mean(said is not None for said in heard)
     assert 0.005 < shares["chatty"] < 0.03
@@ -534,7 +537,7 @@ def test_a_learner_of_the_language_slips(language: Language, text: str, never: s
     assert "  " not in slipped
     assert with_slips(text, read(language), random.Random(1), share=0.0) == text
     assert with_slips("l'eau d'une fleur", read("fr"), random.Random(1), share=1.0).count("d'une") == 1
-    assert with_slips("die", read("de"), random.Random(3), share=1.0), "a child that speaks is heard"
+    assert all(with_slips("die", read("de"), random.Random(seed), share=1.0) for seed in range(20)), "who speaks is heard"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -31,22 +31,24 @@ from agent.turn import (
 from tests.conftest import Ranking, story_of
 
 STORIES = [story_of(slug, "en") for slug in slugs()]
-HELP = ("wrong", "dont_know", "partial")
+KINDS: tuple[PendingKind | None, ...] = ("assent", "prior", "prompt", "choice", "repeat", "recall", "role", None)
+HELP: tuple[Verdict, ...] = ("wrong", "dont_know", "partial")
 
 
 @st.composite
-def progresses(draw: st.DrawFn, kinds: Sequence[PendingKind | None] = ("assent", "prior", "prompt", "choice", "repeat", "recall", "role", None)) -> tuple[int, Progress]:
+def progresses(draw: st.DrawFn, kinds: Sequence[PendingKind | None] = KINDS) -> tuple[int, Progress]:
     """A story's number and a well-formed place in it: what is open belongs to where the session is."""
     number = draw(st.integers(0, len(STORIES) - 1))
     story = STORIES[number]
     kind = draw(st.sampled_from(list(kinds)))
     types: dict[Crowd, int] = draw(st.dictionaries(st.sampled_from(CROWDS), st.integers(1, 6)))
     questions = sum(types.values())
-    crowds = draw(st.lists(st.sampled_from([crowd for crowd in CROWDS if crowd in types] or ["wh"]), max_size=min(8, questions)))
+    met: list[Crowd] = [crowd for crowd in CROWDS if crowd in types] or ["wh"]
+    crowds = draw(st.lists(st.sampled_from(met), max_size=min(8, questions)))
     progress = Progress(
         "en",
         crowds=tuple(crowds),
-        types=dict(types),
+        types={str(crowd): count for crowd, count in types.items()},
         questions=questions,
         implicit=draw(st.integers(0, questions)),
         knowledge=draw(st.dictionaries(st.sampled_from(story.structure.concepts), st.floats(0.0, 1.0))),
