@@ -19,7 +19,7 @@ from agent.vocabulary import Word, read
 RIGHT = 0.65  # share of an accepted answer's weight from which on it was given
 VAGUE = 0.34  # from here on it was given in part
 _NO_THINGS = frozenset({"action", "quality", "position", "feeling", "kinds"})
-_KINDS = frozenset({"animal", "colour", "person", "vehicle", "clothes", "shape", "body", "toy"})  # one is never another
+KINDS = frozenset({"animal", "colour", "person", "vehicle", "clothes", "shape", "body", "toy"})  # one is never another
 
 Sort = Literal["correct", "partial", "wrong", "none"]
 
@@ -85,6 +85,16 @@ def weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
     What a child takes back ("a frog, no wait, a snail") does not count.
     """
     text = _corrected(_untagged(text, spoken), spoken)
+    found = _weigh(text, expected, spoken)
+    if expected.polarity and found.sort in {"none", "wrong"} and found.misconception is None:
+        # "So that he is not eaten": the negation belongs to the aim and does not deny the answer.
+        if pattern(spoken, "averts").search(plain(text, spoken)):
+            again = _weigh(text, replace(expected, polarity=False), spoken)
+            found = again if again.sort in {"correct", "partial"} else found
+    return found
+
+
+def _weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
     said = child_words(text, spoken)
     if expected.numbers:
         counted = _weigh_number(said, expected, text, spoken)
@@ -148,10 +158,10 @@ def _goes_with(said: Sequence[Word], expected: Prepared) -> Word | None:
     wanted = [word for item in (*expected.accepted, *expected.ideas) for word in item.words if word.weight >= 0.6]
     asked = {name for word in expected.question for name in word.meaning.concepts}
     names = {name for word in wanted for name in word.meaning.concepts} - asked
-    kinds = {table for word in wanted for table in word.meaning.tables} & _KINDS
+    kinds = {table for word in wanted for table in word.meaning.tables} & KINDS
     for word in said:
-        fresh = word.weight >= 0.6 and not word.negated and not word.meaning.concepts & asked
-        if fresh and related_to(word) & names and not word.meaning.tables & kinds:
+        fresh = word.weight >= 0.6 and not (word.negated and expected.polarity) and not word.meaning.concepts & asked
+        if fresh and (related_to(word) | word.meaning.concepts) & names and not word.meaning.tables & kinds:
             return word
     return None
 
@@ -189,8 +199,10 @@ def _weigh_number(said: Sequence[Word], expected: Prepared, text: str, language:
             spoken.append(word)
     if len(spoken) > 1:
         spoken = [word for word in spoken if word.number not in asked or word.number in expected.numbers] or spoken
-    if not spoken and sum(word.weight > 0 for word in said) <= 2:
-        spoken = [slip for word in said if (slip := _number_slip(word, language))][-1:]
+    if not spoken and sum(word.weight > 0 for word in said) <= 3:
+        named = [word for word in said if any(like(word, other, language) >= SURE for other in expected.question if other.weight)]
+        heard = [word for word in said if word.weight > 0 or len(said) == 1 or named]
+        spoken = [slip for word in heard if word not in named and (slip := _number_slip(word, language))][-1:]
     if not spoken:
         return None
     last = spoken[-1]

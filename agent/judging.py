@@ -113,7 +113,9 @@ class Judge:
             return said("off_topic", "talks of something else")
         if asks(text, language) and not _answers_anyway(text, weighed, language, expected):
             return said("question", "asks something")
-        if is_inverted(text, language) and (weighed.sort == "none" or says_more(text, weighed, ready)):
+        vaguely = weighed.sort == "none" or weighed.reason.startswith("names")
+        certain = language != "fr" and weighed.sort in {"correct", "partial"} and says_more(text, weighed, ready)
+        if is_inverted(text, language) and (vaguely or certain):
             return said("question", "asks in the order of a question")
         if (
             weighed.sort in {"correct", "partial"}

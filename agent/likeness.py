@@ -22,7 +22,7 @@ def like(child: Word, wanted: Word, language: Language) -> float:
         return 1.0 if child.number == wanted.number else 0.0
     if child.folded == wanted.folded:
         return 1.0
-    if child.stem == wanted.stem:
+    if child.stem == wanted.stem and (child.weight > 0 or wanted.weight == 0):
         return 0.98
     if child.meaning.concepts & wanted.meaning.concepts:
         return 0.92

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from agent.answers import Prepared, Weighed
+from agent.answers import KINDS, Prepared, Weighed
 from agent.expectation import Expectation, addresses_child
 from agent.likeness import SURE, like
 from agent.normalise import folded_words, pattern, plain
@@ -70,7 +70,7 @@ def speaks_of_itself(text: str, weighed: Weighed, expected: Expectation, languag
         asked = [word for answer in (expected.question, *expected.accepted) for word in read(answer, expected.language)]
         own = [word for word in read(text, language) if word.weight == 1 and word.number is None]
         return any(not any(like(word, other, expected.language) >= SURE for other in asked) for word in own)
-    brushes = weighed.sort == "partial" and weighed.reason.startswith(("holds a piece", "names only"))
+    brushes = weighed.sort == "partial" and weighed.reason.startswith(("holds a piece", "names"))
     return brushes and talks_of_own_life(text, language) and not addresses_child(expected)
 
 
@@ -110,10 +110,14 @@ def other_talk(text: str, expected: Expectation, ready: Prepared, language: Lang
     strange = [word for word in full if not word.known and not _among(word, asked, ready)]
     if strange and any(_resembles(word, known, ready) for word in strange for known in news):
         return "partial", "sounds like a part of the answer"
-    if full and len(strange) == len(full):
+    if full and len(strange) == len(full) and (len(full) > 1 or said[0].folded not in ARTICLES or len(full[0].folded) < 5):
+        if len(said) >= len(full) + 2:  # a sentence: who says that much means something
+            return "partial", "says it in words that are not known"
         return "not_understood", "words it does not know"
     if not {"or", "ou", "oder"} & {word.folded for word in ready.question} and not any(word.negated for word in content):
-        if all(_among(word, asked, ready) for word in content) and not ready.numbers:
+        kinds = {table for word in news for table in word.meaning.tables} & KINDS | {"kinds"}
+        other = any(word.meaning.tables & kinds for word in content)
+        if all(_among(word, asked, ready) for word in content) and not ready.numbers and not other:
             return "partial", "says again what the question said"
     return "wrong", "another answer"
 
@@ -144,7 +148,8 @@ def _babble(said: Sequence[Word], asked: Sequence[Word], ready: Prepared) -> boo
 def _jumbled(said: tuple[Word, ...]) -> bool:
     """Articles that belong to nothing, again and again: what is left of a sentence the recogniser did not catch."""
     loose = sum(one.folded in ARTICLES and other.weight == 0 and other.folded not in ARTICLES for one, other in pairwise(said))
-    return loose >= 2 or (loose == 1 and said[-1].weight == 0)
+    bare = not any(word.weight >= 0.6 and word.known for word in said)
+    return loose >= 2 or (bare and loose == 1 and said[-1].weight == 0)
 
 
 def _statement_elsewhere(

@@ -78,7 +78,8 @@ class GraphImport:
 
     def start(self) -> None:
         """Begin, once the first words are on their way: both at once would only share one interpreter."""
-        self._thread.start()
+        if self._thread.ident is None:
+            self._thread.start()
 
     def _import(self) -> None:
         try:
@@ -89,8 +90,7 @@ class GraphImport:
 
     def graph(self) -> Any:
         """The compiled graph, with a checkpointer when the session is kept."""
-        if self._thread.ident is None:
-            self._thread.start()
+        self.start()
         self._thread.join()
         if self._failure is not None:
             raise self._failure

@@ -120,7 +120,7 @@ class Strategist:
         assert pending is not None
         if judgement.verdict == "correct":
             return _only("ELICIT_PRIOR", "assent", "the child said yes")
-        if judgement.verdict == "wrong":
+        if judgement.verdict == "wrong" and judgement.reason == "says no":
             return _only("CLOSE", "declined", "the child said no")
         if pending.unclear + pending.silences >= MOST_UNCLEAR:
             return _only("CLOSE", "declined", "no yes was heard, and only a yes is a yes")

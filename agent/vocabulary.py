@@ -13,6 +13,12 @@ from agent.numerals import is_numeral, with_numbers
 from agent.turn import LANGUAGES, Language
 
 _SNOWBALL = {"en": "english", "fr": "french", "de": "german"}
+_REFLEXIVE = frozenset({"s", "se", "sich"})
+_PREFIXES = (
+    *("zurück", "zusammen", "runter", "hinauf", "weiter", "kaputt", "nieder", "wieder", "herum", "hinein", "heraus", "voll"),
+    *("raus", "rein", "rauf", "rüber", "weg", "fort", "fest", "ein", "auf", "aus", "los", "mit", "vor", "hin", "her", "nach"),
+    *("zer", "ver", "an", "ab", "um", "zu", "be"),
+)
 _LONGEST = 4  # words in the longest expression that counts as one ("pomme de terre")
 ARTICLES = frozenset(  # never content, in any of the languages
     {"a", "an", "the", "un", "une", "le", "la", "les", "l", "des", "du", "der", "die", "das", "den", "dem", "ein", "eine"}
@@ -83,8 +89,10 @@ def _meanings(language: Language) -> dict[tuple[str, ...], Meaning]:
             (written, tuple(fold(part, language) for part in parts)),
             (stemmed, tuple(stem(part, language) for part in parts)),
         ):
-            before = found.get(key, Meaning())
-            found[key] = Meaning(before.concepts | {name}, before.tables | {table})
+            reflexive = len(key) == 2 and key[0] in _REFLEXIVE  # "s'envoler" is found in "envolé" too
+            for part in (key, key[1:]) if reflexive else (key,):
+                before = found.get(part, Meaning())
+                found[part] = Meaning(before.concepts | {name}, before.tables | {table})
     return stemmed | written
 
 
@@ -126,11 +134,24 @@ def _light(language: Language) -> frozenset[str]:
     return frozenset(stem(word, language) for word in manner(language).light)
 
 
+def _without_prefix(token: str) -> str:
+    """The German verb in a word that begins with a separable prefix ("weggeflogen"), "" if the lexicon has none."""
+    for prefix in _PREFIXES:
+        inner = token.removeprefix(prefix)
+        if inner != token and len(inner) >= 5 and "action" in meaning(inner, "de").tables:
+            return inner
+    return ""
+
+
 @lru_cache(maxsize=50_000)
 def _word(token: str, language: Language) -> Word:
     folded, root = fold(token, language), stem(token, language)
     sense, own = meaning(token, language), is_known(token, language)
     known = own
+    if language == "de" and not own:
+        inner = _without_prefix(token)
+        own = known = bool(inner)
+        sense = meaning(inner, language) if inner else sense
     if not own:
         for other in LANGUAGES:
             if other != language and is_known(token, other):

@@ -48,7 +48,8 @@ class Manner(Strict):
     ``address`` patterns do so in earnest; ``age`` is the child telling its own.
     ``homophones`` cannot be told apart by ear, so a recogniser may write either.
     ``tags`` at the end ask to be agreed with ("isn't it"); ``two_part`` marks a question that asks two things;
-    ``one_more`` adds one to a number; ``inverted`` is the order of words in a question.
+    ``one_more`` adds one to a number; ``inverted`` is the order of words in a question;
+    ``averts`` names what is to be avoided ("so he is not eaten").
     ``vague`` marks an answer that gropes ("something with the sun"). ``number_slips`` are what recognisers write for
     numbers, used only where a number is asked for. ``irregular`` maps a basic form to the forms a stemmer cannot reach,
     children's own ones included.
@@ -89,6 +90,7 @@ class Manner(Strict):
     two_part: Patterns
     one_more: Patterns
     inverted: Patterns
+    averts: Patterns
     number_slips: dict[str, Text]
     irregular: dict[str, WordSet]
 
