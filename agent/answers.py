@@ -26,7 +26,8 @@ Sort = Literal["correct", "partial", "wrong", "none"]
 
 @dataclass(frozen=True)
 class Prepared:
-    """An expectation, read once. ``polarity`` is off when the question itself is negated ("what did it not have?")."""
+    """An expectation, read once. ``polarity`` is off when the question itself is negated ("what did it
+    not have?"). ``welcome`` are the concepts that some answer holds, so that none of them speaks against another."""
 
     language: Language
     question: tuple[Word, ...]
@@ -36,6 +37,7 @@ class Prepared:
     names: tuple[Target, ...]
     polarity: bool
     numbers: frozenset[int]
+    welcome: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,9 @@ def prepare(
         tuple(target(text, (), language) for text in names),
         not any(word.negated for word in asked),
         frozenset(found[0] for found in numbers if found[0] is not None) if numbers and single else frozenset(),
+        frozenset(
+            name for item in (*targets, *wanted) for word in item.words if not word.negated for name in word.meaning.concepts
+        ),
     )
 
 
@@ -100,12 +105,12 @@ def _weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
         counted = _weigh_number(said, expected, text, spoken)
         if counted:
             return counted
-    covers = [(cover(said, item, expected.language, expected.polarity), item) for item in expected.accepted]
+    covers = [(cover(said, item, expected.language, expected.polarity, expected.welcome), item) for item in expected.accepted]
     best, item = max(
         covers, key=lambda pair: (pair[0].share - pair[0].against, pair[0].weight), default=(Cover(0.0, False, (), 0.0), None)
     )
     wrong, index = _misconception(said, expected)
-    ideas = [(cover(said, idea, expected.language, expected.polarity), idea) for idea in expected.ideas]
+    ideas = [(cover(said, idea, expected.language, expected.polarity, expected.welcome), idea) for idea in expected.ideas]
     needed = [pair for pair in ideas if not pair[1].all_given] or ideas
     covered = [pair for pair in needed if pair[0].share >= RIGHT and not pair[0].against]
     against = any(pair[0].against for pair in needed) or best.against
@@ -157,11 +162,16 @@ def _goes_with(said: Sequence[Word], expected: Prepared) -> Word | None:
     """A new word that goes with the answer, the moon with the night; not another thing of the same kind."""
     wanted = [word for item in (*expected.accepted, *expected.ideas) for word in item.words if word.weight >= 0.6]
     asked = {name for word in expected.question for name in word.meaning.concepts}
-    names = {name for word in wanted for name in word.meaning.concepts} - asked
+    names = {name for word in wanted for name in word.meaning.concepts}
     kinds = {table for word in wanted for table in word.meaning.tables} & KINDS
     for word in said:
-        fresh = word.weight >= 0.6 and not (word.negated and expected.polarity) and not word.meaning.concepts & asked
-        if fresh and (related_to(word) | word.meaning.concepts) & names and not word.meaning.tables & kinds:
+        fresh = word.weight >= 0.6 and not word.meaning.concepts & asked  # negated too: "hasn't had a drink" for "thirsty"
+        same = not word.negated or not expected.polarity
+        if (
+            fresh
+            and (related_to(word) | (word.meaning.concepts if same else frozenset())) & names
+            and not word.meaning.tables & kinds
+        ):
             return word
     return None
 
@@ -200,7 +210,9 @@ def _weigh_number(said: Sequence[Word], expected: Prepared, text: str, language:
     if len(spoken) > 1:
         spoken = [word for word in spoken if word.number not in asked or word.number in expected.numbers] or spoken
     if not spoken and sum(word.weight > 0 for word in said) <= 3:
-        named = [word for word in said if any(like(word, other, language) >= SURE for other in expected.question if other.weight)]
+        named = [
+            word for word in said if any(like(word, other, language) >= SURE for other in expected.question if other.weight)
+        ]
         heard = [word for word in said if word.weight > 0 or len(said) == 1 or named]
         spoken = [slip for word in heard if word not in named and (slip := _number_slip(word, language))][-1:]
     if not spoken:
@@ -291,6 +303,9 @@ def _kind_of(said: Sequence[Word], expected: Prepared) -> Word | None:
     others = [
         word for word in said if word.weight >= 0.6 and word.meaning.tables & tables and "kinds" not in word.meaning.tables
     ]
+    told = [word for word in said if word.weight >= 0.6 and not word.meaning.tables & (KINDS | {"kinds"})]
+    if told and not others:  # "an animal from Australia" says more than the question, which asked for an animal
+        asked = set()
     if others:
         return None
     return next(

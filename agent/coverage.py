@@ -55,8 +55,16 @@ def child_words(text: str, language: Language) -> tuple[Word, ...]:
     return words + joined(words, language)
 
 
-def cover(said: Sequence[Word], wanted: Target, language: Language, polarity: bool = True) -> Cover:
-    """Compare. With ``polarity`` a negated word does not count for one that is not, and speaks against it."""
+def cover(
+    said: Sequence[Word],
+    wanted: Target,
+    language: Language,
+    polarity: bool = True,
+    welcome: frozenset[str] = frozenset(),
+) -> Cover:
+    """Compare. A contrary that is ``welcome`` (a concept of another answer) does not speak against this one.
+
+    With ``polarity`` a negated word does not count for one that is not, and speaks against it."""
     if not wanted.words or wanted.total == 0:
         return Cover(0.0, False, (), 0.0)
     gained, against, hints_against, used = 0.0, False, False, []
@@ -77,7 +85,7 @@ def cover(said: Sequence[Word], wanted: Target, language: Language, polarity: bo
                 best, best_word = max((best, best_word), (SURE, child), key=lambda pair: pair[0])  # "not happy" for "sad"
             elif alike > best:
                 best, best_word = alike, child
-            elif opposite(child, word) and child.negated == word.negated:
+            elif opposite(child, word) and child.negated == word.negated and not child.meaning.concepts & welcome:
                 contrary, weak = True, weak and child.weight == 0
         if best >= SURE and best_word is not None:
             gained += weight * best

@@ -29,7 +29,6 @@ _NEVER_SPOKEN = (
 )
 _STUTTER = re.compile(r"\b(\w+)(?:\s+\1\b){3,}", re.I)
 _LOOP = re.compile(r"( [a-z0-9]+(?: [a-z0-9]+){1,5})(?:\1){3,}(?= )")
-_SPEECH = re.compile(r"«[^»]*»|“[^”]*”|„[^“”]*[“”]|\"[^\"]*\"")
 _SELF = ("Reachy", "Mini", "Reachy Mini")
 _FEW, _SOME = 12, 30  # words below which a reply is too short for its formulas, or for its own band's
 
@@ -108,8 +107,7 @@ def _unsaid(text: str, language: Language, band: Band, allowed: str) -> tuple[st
         return found.category, f"{found.category}: “{found.pattern}”"
     if safety.other_language(text, language):
         return "language", "another language"
-    told = _SPEECH.sub(" ", text)
-    for span in privacy.find(told, language, _SELF):
+    for span in privacy.find(safety.narration(text), language, _SELF):
         if span.own and span.kind != "SCHOOL":
             return "personal_data", f"personal data: {span.kind.lower()}"
     return "", ""

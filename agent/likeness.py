@@ -151,8 +151,10 @@ def joined(words: tuple[Word, ...], language: Language) -> tuple[Word, ...]:
         if one.clause != other.clause or one.number is not None or other.number is not None:
             continue
         text = one.text.replace(" ", "") + other.text.replace(" ", "")
+        if len(fold(text, language)) < 6:
+            continue
         whole = read(text, language)
-        if len(whole) == 1 and len(fold(text, language)) >= 6:
+        if len(whole) == 1:
             single = whole[0]
             found.append(
                 Word(

@@ -17,7 +17,8 @@ from agent.vocabulary import ARTICLES, Word, is_known, read
 
 _WORDS_ONLY = frozenset({"action", "quality", "position"})
 _BABBLE = re.compile(r"\b(\w{2,4})(?:[ ,-]+\1){2,}\b")
-_ANAPHORA = frozenset({"it", "him", "them", "her", "den", "ihn", "es", "lui", "dem"})  # they point back into the story
+# They point back into the story.
+_ANAPHORA = frozenset({"it", "him", "them", "her", "den", "ihn", "es", "lui", "dem", "sie", "ihr", "ihm"})
 _FINITE = frozenset(
     [
         "is",
@@ -91,7 +92,7 @@ def other_talk(text: str, expected: Expectation, ready: Prepared, language: Lang
     news = [word for word in answer if word.weight >= 0.6 and not _among(word, asked, ready)]
     answering = any(_among(word, news, ready) for word in content)
     elsewhere = talks_of_other_things(text, language) or not addresses_child(expected)
-    if not answering and elsewhere and talks_of_own_life(text, language):
+    if not answering and elsewhere and not _may_answer(said, expected) and talks_of_own_life(text, language):
         return "off_topic", "talks of something else"
     if content and pattern(language, "vague").search(plain(text, language)):
         return "partial", "describes it vaguely"
@@ -107,19 +108,27 @@ def other_talk(text: str, expected: Expectation, ready: Prepared, language: Lang
     if language != expected.language and not any(word.meaning.tables & tables for word in content):
         return "not_understood", "an answer in another language"
     full = [word for word in content if word.weight >= 0.6]
-    strange = [word for word in full if not word.known and not _among(word, asked, ready)]
-    if strange and any(_resembles(word, known, ready) for word in strange for known in news):
+    unknown = [word for word in full if not word.known and not _among(word, asked, ready)]
+    if unknown and any(_resembles(word, known, ready) for word in unknown for known in news):
         return "partial", "sounds like a part of the answer"
-    if full and len(strange) == len(full) and (len(full) > 1 or said[0].folded not in ARTICLES or len(full[0].folded) < 5):
+    if full and len(unknown) == len(full) and (len(full) > 1 or said[0].folded not in ARTICLES or len(full[0].folded) < 5):
         if len(said) >= len(full) + 2:  # a sentence: who says that much means something
             return "partial", "says it in words that are not known"
         return "not_understood", "words it does not know"
     if not {"or", "ou", "oder"} & {word.folded for word in ready.question} and not any(word.negated for word in content):
         kinds = {table for word in news for table in word.meaning.tables} & KINDS | {"kinds"}
         other = any(word.meaning.tables & kinds for word in content)
-        if all(_among(word, asked, ready) for word in content) and not ready.numbers and not other:
+        if all(_among(word, asked, ready) for word in full or content) and not ready.numbers and not other:
             return "partial", "says again what the question said"
     return "wrong", "another answer"
+
+
+def _may_answer(said: Sequence[Word], expected: Expectation) -> bool:
+    """A short answer to "when" or "who" that only looks like talk of the child's own day ("on Tuesday", "mummy")."""
+    asked = set(plain(expected.question, expected.language).split())
+    own = {word.folded for word in said} & folded_words(expected.language, "own_life")
+    short = sum(word.weight > 0 for word in said) <= 2
+    return short and not own and bool(asked & {"when", "quand", "wann", "who", "qui", "wer"})
 
 
 def _among(word: Word, others: Sequence[Word], ready: Prepared) -> bool:

@@ -106,7 +106,7 @@ class _Finder:
         self.birthdays = _cue(own.birthday_cues)
         self.dates = [re.compile(date, re.I) for date in own.dates]
         self.addresses = [re.compile(address, re.I) for address in own.addresses]
-        self.schools = [re.compile(school, re.I) for school in own.schools]
+        self.schools = [re.compile(rf"(?<!\w)(?:{school})", re.I) for school in own.schools]
         at, dot = "|".join(own.at), "|".join(own.dot)
         parts = rf"[\w+-]+(?:\s+(?:{dot}|minus|underscore|dash|tiret|bindestrich|unterstrich)\s+[\w-]+)*"
         self.spoken_mail = re.compile(

@@ -5,7 +5,7 @@ what a recogniser mangles or a child misspells still reads the same. A pattern i
 
 - ``{class}``  any entry of that class of the same file; ``{name}`` is any first name listed there
 - ``(a|b c)``  one of several; ``(a|b)?`` one of them or nothing
-- ``...``      up to three words of the same sentence, none of them a negation
+- ``...``      up to five words of the same sentence, none of them a negation
 - ``hit*``     any ending
 - ``^``        the beginning or the end of a sentence
 
@@ -34,7 +34,7 @@ Lines = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_len
 
 _HIDDEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _LIKE_LATIN = str.maketrans("авеёзікмнорстухьαβεικνορτυχ’‘`´ʼ", "abee3ikmhopctyxbabeiknoptyx'''''")
-_LEET = str.maketrans("0134578@$", "oleastbas")
+_LEET = str.maketrans("0134578@$", "oieastbas")
 _LEET_WORD = re.compile(r"(?<![\w@$])(?=[\w@$]*[a-z])(?=[a-z]*[0-9@$])(?!\d+[a-z]{0,3}\b)[a-z0-9@$]{3,}(?![\w@$])")
 _STARRED = re.compile(r"(?<=[a-z])[*#]+(?=[a-z])")
 _SPELLED = re.compile(r"(?<![\w'])[a-z](?:[ .\-_]{1,2}[a-z]){2,}(?![\w'])")
@@ -224,6 +224,7 @@ def fold_literals(text: str, language: Language) -> str:
     return _LITERAL.sub(lambda found: fold_word(found[0], language), text)
 
 
+@lru_cache(maxsize=4_000)
 def compile_patterns(patterns: tuple[str, ...], language: Language) -> re.Pattern[str]:
     """One expression for all ``patterns``, to be searched in a folded text."""
     return re.compile("|".join(_expression(pattern, language) for pattern in patterns))
@@ -261,7 +262,7 @@ def _any_of(name: str, language: Language) -> str:
 @lru_cache(maxsize=len(LANGUAGES))
 def _gap(language: Language) -> str:
     negation = "|".join(_folded(lexicon(language).negations, language))
-    return rf"(?: (?!(?:{negation}) )[a-z0-9_]+){{0,3}}?"
+    return rf"(?: (?!(?:{negation}) )[a-z0-9_]+){{0,5}}?"
 
 
 def _folded(words: tuple[str, ...], language: Language) -> list[str]:
@@ -289,7 +290,7 @@ def find(text: str, language: Language, who: Who, band: Band = "6-7", allowed: s
     """The gravest topic of a text, or None. What stands word for word in ``allowed`` is not looked at."""
     rules = _rules(language, who)
     plain = rules.harmless.sub(" _", fold(text, language))
-    told = _SPEECH.sub(" ", text)
+    told = narration(text)
     narrated = plain
     if told != text and len(_SPOKEN.findall(told)) > 1:
         narrated = rules.harmless.sub(" _", fold(told, language))
@@ -316,9 +317,15 @@ def _which(patterns: tuple[str, ...], words: str, language: Language) -> str:
     return ""
 
 
-_SPEECH = re.compile(r"«[^»]*»|“[^”]*”|„[^“”]*[“”]|\"[^\"]*\"")
+# Direct speech; a quotation that goes over several sentences has only one of its marks in each.
+_SPEECH = re.compile(r"«[^»]*(?:»|$)|„[^“”]*(?:[“”]|$)|“[^”]*(?:”|$)|\"[^\"]*(?:\"|$)|^[^«„“\"]*[»”]")
 _QUOTED = re.compile(r"«[^»]{1,40}»|“[^”]{1,40}”|„[^“”]{1,40}[“”]|\"[^\"]{1,40}\"|‘[^’]{1,40}’")
 _SPOKEN = re.compile(r"[^\W\d_]+(?:['’](?=[^\W\d_]))?")
+
+
+def narration(text: str) -> str:
+    """A text without its direct speech."""
+    return _SPEECH.sub(" ", text)
 
 
 @lru_cache(maxsize=len(LANGUAGES))

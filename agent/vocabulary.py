@@ -13,6 +13,7 @@ from agent.numerals import is_numeral, with_numbers
 from agent.turn import LANGUAGES, Language
 
 _SNOWBALL = {"en": "english", "fr": "french", "de": "german"}
+_AND = frozenset({"and", "et", "und"})
 _REFLEXIVE = frozenset({"s", "se", "sich"})
 _PREFIXES = (
     *("zurück", "zusammen", "runter", "hinauf", "weiter", "kaputt", "nieder", "wieder", "herum", "hinein", "heraus", "voll"),
@@ -94,6 +95,12 @@ def _meanings(language: Language) -> dict[tuple[str, ...], Meaning]:
                 before = found.get(part, Meaning())
                 found[part] = Meaning(before.concepts | {name}, before.tables | {table})
     return stemmed | written
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def _openings(language: Language) -> frozenset[str]:
+    """The first words of all expressions of more than one word."""
+    return frozenset(key[0] for key in _meanings(language) if len(key) > 1)
 
 
 def _meaning(parts: Sequence[str], language: Language) -> Meaning:
@@ -193,7 +200,9 @@ def read(text: str, language: Language) -> tuple[Word, ...]:
 
 def _longest(window: Sequence[str], language: Language) -> tuple[int, Word]:
     """The longest fixed expression at the start of ``window``, or its first word."""
-    for size in range(len(window), 1, -1):
+    openings = _openings(language)
+    opens = fold(window[0], language) in openings or stem(window[0], language) in openings
+    for size in range(len(window) if opens else 1, 1, -1):
         part = window[:size]
         if any(is_break(token) for token in part):
             continue
@@ -217,7 +226,7 @@ def _negate(words: list[Word], language: Language) -> list[Word]:
         for later in range(index + 1, len(words)):
             other = words[later]
             article = other.folded in ARTICLES and words[later - 1].weight > 0
-            if other.clause != word.clause or (reached and (other.folded in contrast or article)):
+            if other.clause != word.clause or (reached and (other.folded in contrast or other.folded in _AND or article)):
                 break
             if other.weight > 0 and not _is_negator(words, later, language):
                 result[later] = replace(result[later], negated=not result[later].negated)

@@ -110,8 +110,8 @@ class Concepts(RootModel[dict[str, dict[str, str]]]):
         for pair in self.opposites:
             if len(pair) != 2 or set(pair) - known:
                 raise ValueError(f"[opposites] “{' '.join(pair)}” is not a pair of concepts")
-        for relation, rows in (("broader", self.broader), ("related", self._rows("related"))):
-            for one, others in rows.items():
+        for relation, groups in (("broader", self.broader), ("related", self._rows("related"))):
+            for one, others in groups.items():
                 for name in sorted({one, *others} - known):
                     raise ValueError(f"[{relation}] {one}: “{name}” is no concept of this file")
         return self
