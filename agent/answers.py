@@ -91,11 +91,11 @@ def weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
     """
     text = _corrected(_untagged(text, spoken), spoken)
     found = _weigh(text, expected, spoken)
-    if expected.polarity and found.sort in {"none", "wrong"} and found.misconception is None:
+    missed = expected.polarity and found.sort in {"none", "wrong"} and found.misconception is None
+    if missed and pattern(spoken, "averts").search(plain(text, spoken)):
         # "So that he is not eaten": the negation belongs to the aim and does not deny the answer.
-        if pattern(spoken, "averts").search(plain(text, spoken)):
-            again = _weigh(text, replace(expected, polarity=False), spoken)
-            found = again if again.sort in {"correct", "partial"} else found
+        again = _weigh(text, replace(expected, polarity=False), spoken)
+        found = again if again.sort in {"correct", "partial"} else found
     return found
 
 

@@ -13,6 +13,12 @@ from agent.toml_file import read_toml
 from agent.turn import Band, Language
 
 FOLDER = Path(__file__).resolve().parent / "words" / "asides"
+# A question that does not address the robot is not about the robot: "do snails sleep" is not.
+_YOU: dict[Language, frozenset[str]] = {
+    "en": frozenset("you your yours yourself u".split()),
+    "fr": frozenset("tu te toi ton ta tes t'es t'as t'aimes vous".split()),
+    "de": frozenset("du dich dir dein deine deinen deiner dus bistu biste".split()),
+}
 CLOSE_ENOUGH = 72  # of 100: below, the teacher is named rather than a wrong answer given
 
 
@@ -34,10 +40,13 @@ def answer(question: str, story: Story, band: Band) -> tuple[str, ...]:
     if not asked:
         return ()
     known = (*story.wording.questions, *about_the_robot(story.language))
-    ways = {(" ".join(words(way.lower())), index): index for index, entry in enumerate(known) for way in entry.asks}
+    ways = [(" ".join(words(way.lower())), entry) for entry in known for way in entry.asks]
+    you = _YOU[story.language]
+    if not you & set(asked.split()):
+        ways = [(way, entry) for way, entry in ways if not you & set(way.split())]
     found = process.extractOne(asked, [way for way, _ in ways], scorer=_likeness, score_cutoff=CLOSE_ENOUGH)
     if found is not None:
-        return known[list(ways.values())[found[2]]].says[band]
+        return ways[found[2]][1].says[band]
     spoken = set(asked.split())
     for word, meaning in story.wording.glossary.items():
         if set(words(word.lower())) <= spoken:

@@ -114,7 +114,7 @@ class Judge:
         if asks(text, language) and not _answers_anyway(text, weighed, language, expected):
             return said("question", "asks something")
         vaguely = weighed.sort == "none" or weighed.reason.startswith("names")
-        certain = language != "fr" and weighed.sort in {"correct", "partial"} and says_more(text, weighed, ready)
+        certain = (language != "fr" or weighed.sort == "wrong") and says_more(text, weighed, ready)
         if is_inverted(text, language) and (vaguely or certain):
             return said("question", "asks in the order of a question")
         if (

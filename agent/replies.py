@@ -8,6 +8,7 @@ refused words.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from agent.asking import prompt_of
@@ -72,10 +73,10 @@ class Author:
     """Composes one turn's reply. One instance a turn: it remembers what this reply has used already."""
 
     def __init__(
-        self, story: Story, progress: Progress, manner: Manner, setting: Setting, lines: Lines, title: str = ""
+        self, story: Story, progress: Progress, manner: Manner, setting: Setting, lines: Lines, heard: Collection[int] = ()
     ) -> None:
         self.story, self.progress, self.manner, self.setting, self.lines = story, progress, manner, setting, lines
-        self.used = set(progress.used)
+        self.used = {*progress.used, *heard}
         self.fresh: list[int] = []
         self.parts = _Parts()
         self.material: list[str] = []

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from agent.guard import Contract, sentence_fault
-from agent.lines import Lines
+from agent.lines import Lines, fingerprint
 from agent.personality import Profile
 from agent.personality import prompt as persona
 from agent.ports import LLM, Clock
@@ -39,7 +39,7 @@ WRITTEN: frozenset[StrategyId] = frozenset(
         "BRING_BACK",
     }
 )
-ADULT: dict[Language, str] = {"en": "your teacher", "fr": "ta maîtresse ou ton maître", "de": "deine Lehrkraft"}
+ADULT: dict[Language, str] = {"en": "your teacher", "fr": "ta maîtresse ou ton maître", "de": "deine Lehrerin oder dein Lehrer"}
 PATIENCE = 6.0  # seconds until a model's next piece; then the draft speaks
 Refused = Callable[[str, str], None]
 
@@ -66,11 +66,12 @@ class Storyteller:
         self.refused = refused
         self.stylist = Stylist(seed)
         self.contract: Contract | None = None
+        self._styled: set[int] = set()  # what style made of sentences already heard: no later line should sound the same
 
     def draft(self, request: Request) -> Draft:
         """The authored reply. The same seed, story and progress always give the same one."""
         lines = Lines(random.Random(f"{self.seed}/{request.progress.turns}/{request.strategy.id}"))
-        author = Author(request.story, request.progress, request.profile.bank, self.setting, lines)
+        author = Author(request.story, request.progress, request.profile.bank, self.setting, lines, self._styled)
         draft = author.compose(request.strategy, request.judgement, self.adult or ADULT[request.story.language], request.facts)
         if request.unsaid and request.strategy.id in ("GO_ON", "ANSWER_QUESTION"):
             kept = request.unsaid if request.strategy.id == "GO_ON" else (*_before_question(draft), *request.unsaid)
@@ -105,6 +106,10 @@ class Storyteller:
             return sentence
         limit = LIMITS[self.setting.band].longest_sentence
         styled = self.stylist.realise(sentence.text, sentence.language, profile.level, role=sentence.role, limit=limit)
+        own, made = fingerprint(sentence.text), fingerprint(styled)
+        if made != own and made in self._styled:
+            return sentence
+        self._styled |= {own, made}
         if styled != sentence.text and self.contract is not None:
             faults = [sentence_fault(part, self._wide(self.contract, sentence.text)) for part in sentences(styled)]
             if any(faults) or styled.count("?") != sentence.text.count("?"):

@@ -567,7 +567,7 @@ def test_one_more_is_counted() -> None:
 
 
 def test_separable_verbs_are_known_by_their_verb() -> None:
-    assert read("weggeflogen", "de")[0].meaning.concepts == read("fliegen", "de")[0].meaning.concepts
+    assert "fly_up" in read("weggeflogen", "de")[0].meaning.concepts
     assert not read("wegfabula", "de")[0].known
 
 
