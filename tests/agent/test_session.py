@@ -167,9 +167,9 @@ def test_after_a_yes_the_childs_words_are_kept(tmp_path: Path) -> None:
 
 
 PRIVATE: dict[Language, tuple[str, tuple[str, ...]]] = {
-    "en": ("my name is Tobias Miller and I live at 12 Green Street, call 0171 5550 2233", ("Tobias", "Miller", "Green Street", "5550")),
-    "fr": ("je m'appelle Tobias Meunier et j'habite 12 rue des Lilas, mon numéro c'est 06 12 34 56 78", ("Tobias", "Meunier", "Lilas", "34 56")),
-    "de": ("ich heiße Tobias Müller und wohne in der Gartenstraße 12, ruf an 0171 5550 2233", ("Tobias", "Müller", "Gartenstraße", "5550")),
+    "en": ("my name is Tobias Miller and I live at 12 Green Street, call 0171 5550 2233", ("Tobias", "Miller", "Green Street", "5550 2233")),
+    "fr": ("je m'appelle Tobias Meunier et j'habite 12 rue des Lilas, mon numéro c'est 06 12 34 56 78", ("Tobias", "Meunier", "Lilas", "12 34 56")),
+    "de": ("ich heiße Tobias Müller und wohne in der Gartenstraße 12, ruf an 0171 5550 2233", ("Tobias", "Müller", "Gartenstraße", "5550 2233")),
 }
 
 
