@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
 from agent.coverage import Cover, Target, child_words, cover, target
 from agent.lexicon import manner
 from agent.likeness import SURE, broader, like, opposites_of, related_to
-from agent.normalise import folded_words, pattern, plain
+from agent.normalise import fold, folded_words, is_break, pattern, plain, tokens
 from agent.numerals import number_like
 from agent.turn import Language
-from agent.vocabulary import Word, read
+from agent.vocabulary import ARTICLES, Word, read
 
 RIGHT = 0.65  # share of an accepted answer's weight from which on it was given
 VAGUE = 0.34  # from here on it was given in part
@@ -27,7 +27,8 @@ Sort = Literal["correct", "partial", "wrong", "none"]
 @dataclass(frozen=True)
 class Prepared:
     """An expectation, read once. ``polarity`` is off when the question itself is negated ("what did it
-    not have?"). ``welcome`` are the concepts that some answer holds, so that none of them speaks against another."""
+    not have?"). ``welcome`` are the concepts that some answer holds, so that none of them speaks against another.
+    ``word_for_word`` are the answers and misconceptions as :func:`literal` has them, to the misconception's index."""
 
     language: Language
     question: tuple[Word, ...]
@@ -38,6 +39,7 @@ class Prepared:
     polarity: bool
     numbers: frozenset[int]
     welcome: frozenset[str]
+    word_for_word: Mapping[str, int | None] = field(default_factory=dict, hash=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,30 @@ def prepare(
         frozenset(
             name for item in (*targets, *wanted) for word in item.words if not word.negated for name in word.meaning.concepts
         ),
+        {literal(way, language): index for index, ways in enumerate(misconceptions) for way in ways}
+        | {literal(answer, language): None for answer in accepted},
     )
+
+
+@lru_cache(maxsize=4_000)
+def literal(text: str, language: Language) -> str:
+    """A text word for word, without capitals, accents, punctuation and articles: equal texts are the same answer."""
+    words = [fold(token, language) for token in tokens(text, language) if not is_break(token)]
+    return " ".join([word for word in words if word not in ARTICLES] or words)
+
+
+def said_word_for_word(text: str, expected: Prepared) -> Weighed | None:
+    """What was said exactly as the story has it needs no reading: an accepted answer, or else a misconception."""
+    said = literal(text, expected.language)
+    if not said or said not in expected.word_for_word:
+        return None
+    index = expected.word_for_word[said]
+    if index is not None:
+        return Weighed("wrong", 0.0, _first_text(expected, index), (), index, "a known misconception, word for word")
+    found = next((item for item in expected.accepted if literal(item.text, expected.language) == said), None)
+    words = found.words if found else ()
+    pairs = tuple((word, word) for word in words)
+    return Weighed("correct", 1.0, found.text if found else "", pairs, reason="an accepted answer, word for word")
 
 
 def weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
@@ -121,7 +146,10 @@ def _weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
     score = round(min(1.0, max(best.share, len(covered) / len(needed) if needed else 0.0)), 3)
     name = item.text if item else ""
     if wrong and wrong.share >= RIGHT and not wrong.against:
-        stronger = wrong.weight > best.weight + 0.3 if right or complete else not _part_of_answer(wrong, expected)
+        if complete and len(needed) > 1:  # "the bear, because he is heavier than the mouse" where "the mouse" is wrong
+            stronger = False
+        else:
+            stronger = wrong.weight > best.weight + 0.3 if right or complete else not _part_of_answer(wrong, expected)
         if stronger and not (right and _exact(said, best)):
             return Weighed("wrong", score, _first_text(expected, index), wrong.pairs, index, "a known misconception")
     if right or complete:
@@ -145,7 +173,7 @@ def _weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
             tuple(pair for found, _ in covered for pair in found.pairs),
             reason="holds some of the key ideas",
         )
-    if against:
+    if against and not _also_for(said, expected):
         return Weighed("wrong", 0.0, name, (), reason="says the contrary")
     if best.share >= VAGUE and any(word.weight >= 0.6 for _, word in best.pairs) and not _only_given(best, expected):
         return Weighed("partial", score, name, best.pairs, reason="holds a piece of an accepted answer")
@@ -258,6 +286,11 @@ def _misconception(said: Sequence[Word], expected: Prepared) -> tuple[Cover | No
 
 def _first_text(expected: Prepared, index: int | None) -> str:
     return expected.misconceptions[index][0].text if index is not None and expected.misconceptions[index] else ""
+
+
+def _also_for(said: Sequence[Word], expected: Prepared) -> bool:
+    """Beside what speaks against it, something long is said, so that "wrong" would be a guess."""
+    return len(said) >= 7 and not expected.numbers
 
 
 def _part_of_answer(wrong: Cover, expected: Prepared) -> bool:

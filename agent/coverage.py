@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from agent.likeness import SURE, joined, like, opposite
+from agent.likeness import SURE, joined, like, opposites_of
 from agent.turn import Language
 from agent.vocabulary import Word, read
 
@@ -49,6 +50,7 @@ def target(text: str, question: Sequence[Word], language: Language) -> Target:
     return Target(text, words, weights, all_given)
 
 
+@lru_cache(maxsize=256)
 def child_words(text: str, language: Language) -> tuple[Word, ...]:
     """A child's words, and neighbouring ones run together."""
     words = read(text, language)
@@ -71,6 +73,7 @@ def cover(
     ended = any(word.meaning.concepts & _ENDS for word in wanted.words)
     for word, weight in zip(wanted.words, wanted.weights, strict=True):
         best, best_word, contrary, weak = 0.0, None, False, True
+        meant, opposites = word.meaning.concepts, opposites_of(word)
         for child in said:
             alike = like(child, word, language)
             if polarity and alike >= SURE and child.negated != word.negated:
@@ -81,11 +84,14 @@ def cover(
                     )
                 else:
                     contrary, weak = True, False
-            elif opposite(child, word) and child.negated != word.negated:
+                continue
+            meaning = child.meaning.concepts
+            opposed = not opposites.isdisjoint(meaning) and meant.isdisjoint(meaning)
+            if opposed and child.negated != word.negated:
                 best, best_word = max((best, best_word), (SURE, child), key=lambda pair: pair[0])  # "not happy" for "sad"
             elif alike > best:
                 best, best_word = alike, child
-            elif opposite(child, word) and child.negated == word.negated and not child.meaning.concepts & welcome:
+            elif opposed and child.negated == word.negated and not child.meaning.concepts & welcome:
                 contrary, weak = True, weak and child.weight == 0
         if best >= SURE and best_word is not None:
             gained += weight * best

@@ -78,6 +78,8 @@ def judge(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
         found = replace(ports.judge.judge(said, expectation(story, pending)), language=story.language)
         progress = replace(progress, language=story.language, pending=pending if progress.pending else None)
     prompt = prompt_of(story, pending)
+    if prompt is not None and prompt.shape.answer == "open" and found.verdict in ("partial", "wrong"):
+        found = replace(found, verdict="correct")  # a question of taste has no wrong answers, and no half ones
     if pending.kind == "prompt" and prompt is not None and not pending.attempts and not state.get("broke_in"):
         progress = _learned(progress, found, prompt.shape.concept, prompt.shape.difficulty, prompt.shape.answer == "open")
     progress = replace(progress, verdicts=(*progress.verdicts, found.verdict)[-RECENT:])

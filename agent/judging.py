@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from agent.answers import Prepared, Weighed, prepare, weigh
+from agent.answers import Prepared, Weighed, literal, prepare, said_word_for_word, weigh
 from agent.coverage import child_words, cover, target
 from agent.echo import echo
 from agent.expectation import Expectation
@@ -60,8 +60,12 @@ class Judge:
 
     def judge(self, utterance: Utterance, expectation: Expectation) -> Judgement:
         """Never raises for anything a child may say. The language is the expectation's unless another was spoken."""
-        heard = hear(without_noise(utterance.text, expectation.language), expectation.language)
-        verdict, weighed, choice = self._verdict(utterance, expectation, heard)
+        if literally := self._literally(utterance, expectation):
+            verdict, weighed, choice = literally
+            heard = Heard(expectation.language, False, False, 1.0)
+        else:
+            heard = hear(without_noise(utterance.text, expectation.language), expectation.language)
+            verdict, weighed, choice = self._verdict(utterance, expectation, heard)
         return Judgement(
             verdict,
             heard.language if self.follow else expectation.language,
@@ -75,6 +79,20 @@ class Judge:
             choice=choice,
         )
 
+    def _literally(self, utterance: Utterance, expected: Expectation) -> tuple[Verdict, Weighed, str] | None:
+        """What is word for word in the story is that, whatever else it could mean: "stop" where "stop" is the answer."""
+        language = expected.language
+        if utterance.confidence < CONFIDENT or self.disclosed(utterance.text, language):
+            return None
+        if expected.choices:
+            said = literal(utterance.text, language)
+            named = [name for name, ways in expected.choices.items() if said and said in {literal(w, language) for w in ways}]
+            return ("correct", Weighed("correct", 1.0, reason="made a choice"), named[0]) if len(named) == 1 else None
+        found = said_word_for_word(utterance.text, _ready(expected))
+        if found is None or (expected.answer == "open" and found.sort == "wrong"):
+            return None
+        return _as_verdict(found), found, ""
+
     def _verdict(self, utterance: Utterance, expected: Expectation, heard: Heard) -> tuple[Verdict, Weighed, str]:
         raw, language = utterance.text, heard.language
         text = without_noise(raw, language)
@@ -87,13 +105,13 @@ class Judge:
         if is_empty_talk(text, language):
             noise = text != raw and re.search(r"\w", raw) is not None
             return said("not_understood", "only noise") if noise else said("silence", "nothing was said")
-        ready = prepare(
-            expected.language, expected.question, expected.accepted, expected.key_ideas, expected.misconceptions, expected.names
-        )
-        # "Stop" may be the very answer ("what does the bus do?"); then only a whole sentence ends the session.
-        answers = expected.answer == "closed" and _best(text, ready, heard).sort == "correct"
-        if wants_to_stop(text, language, firm=answers or bool(expected.choices and _choice(text, expected))):
-            return said("stop", "wants to stop")
+        ready = _ready(expected)
+        if wants_to_stop(text, language):
+            # "Stop" may be the very answer ("what does the bus do?"); then only a whole sentence ends the session.
+            answers = expected.answer == "closed" and _best(text, ready, heard).sort == "correct"
+            answers = answers or bool(expected.choices and _choice(text, expected))
+            if not answers or wants_to_stop(text, language, firm=True):
+                return said("stop", "wants to stop")
         if utterance.confidence < CONFIDENT:
             return said("not_understood", f"the recogniser is unsure ({utterance.confidence:.2f})")
         if heard.foreign:
@@ -133,6 +151,12 @@ class Judge:
         if expected.answer == "open" and verdict in {"wrong", "partial"}:
             return "correct", Weighed("correct", 0.5, reason="an answer of the child's own"), ""
         return verdict, Weighed("none", weighed.score, reason=reason), ""
+
+
+def _ready(expected: Expectation) -> Prepared:
+    return prepare(
+        expected.language, expected.question, expected.accepted, expected.key_ideas, expected.misconceptions, expected.names
+    )
 
 
 def _as_verdict(weighed: Weighed) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -9,7 +10,7 @@ from agent.lexicon import concepts, manner
 from agent.normalise import fold
 from agent.phonetics import sound
 from agent.turn import LANGUAGES, Language
-from agent.vocabulary import Word, is_known
+from agent.vocabulary import Word, is_known, read_word
 
 _HARDENED = str.maketrans("bdgvwzcy", "ptkffski")  # sounds that children and recognisers swap: "plau", "volken"
 SURE = 0.8  # from here on two words count as the same word
@@ -129,44 +130,33 @@ def _opposites() -> dict[str, frozenset[str]]:
     return {name: frozenset(others) for name, others in found.items()}
 
 
+@lru_cache(maxsize=20_000)
 def opposites_of(word: Word) -> frozenset[str]:
     """The concepts that are the contrary of what a word means."""
     table = _opposites()
     return frozenset().union(*(table.get(name, frozenset()) for name in word.meaning.concepts))
 
 
-def opposite(child: Word, wanted: Word) -> bool:
-    """Whether one word means the contrary of the other (up, down)."""
-    if child.meaning.concepts & wanted.meaning.concepts:
-        return False
-    return bool(opposites_of(wanted) & child.meaning.concepts)
-
-
 def joined(words: tuple[Word, ...], language: Language) -> tuple[Word, ...]:
     """Neighbouring words run together ("rain bow", "regen bogen"), for recognisers that split what belongs together."""
-    from agent.vocabulary import read
-
     found: list[Word] = []
     for one, other in pairwise(words):
         if one.clause != other.clause or one.number is not None or other.number is not None:
             continue
+        if one.own and other.own and not one.weight and not other.weight:
+            continue  # "it was": two of the small words are no torn one
         text = one.text.replace(" ", "") + other.text.replace(" ", "")
         if len(fold(text, language)) < 6:
             continue
-        whole = read(text, language)
-        if len(whole) == 1:
-            single = whole[0]
-            found.append(
-                Word(
-                    text,
-                    single.folded,
-                    single.stem,
-                    1.0,
-                    single.meaning,
-                    single.own,
-                    False if not single.own else single.known,
-                    negated=one.negated or other.negated,
-                    clause=one.clause,
-                )
+        single = read_word(text, language)
+        found.append(
+            replace(
+                single,
+                text=text,
+                weight=1.0,
+                known=single.own and single.known,
+                negated=one.negated or other.negated,
+                clause=one.clause,
             )
+        )
     return tuple(found)

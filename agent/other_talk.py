@@ -120,7 +120,30 @@ def other_talk(text: str, expected: Expectation, ready: Prepared, language: Lang
         other = any(word.meaning.tables & kinds for word in content)
         if all(_among(word, asked, ready) for word in full or content) and not ready.numbers and not other:
             return "partial", "says again what the question said"
+    if not _another_of_the_kind(full, asked, news, ready) and not _short_and_other(said, full, asked, ready, language):
+        return "partial", "nothing speaks for it, and nothing against it"
     return "wrong", "another answer"
+
+
+_LONG = 6  # words; who says that much may well mean the right thing in words that are not known here
+
+
+def _another_of_the_kind(full: Sequence[Word], asked: Sequence[Word], news: Sequence[Word], ready: Prepared) -> bool:
+    """Another animal, colour or person than the one expected, which the question has not named."""
+    kinds = {table for word in news for table in word.meaning.tables} & KINDS
+    return any(word.meaning.tables & kinds and not _among(word, asked, ready) for word in full)
+
+
+def _short_and_other(said: Sequence[Word], full: Sequence[Word], asked: Sequence[Word], ready: Prepared, language: Language) -> bool:
+    """A plain phrase with something new in it: short enough to be certain that it is not the answer in other words."""
+    spoken = [word for word in said if not word.number] if ready.numbers else said
+    if ready.numbers or any(word.negated for word in said):
+        return len(spoken) < _LONG
+    if said[0].folded in folded_words(language, "comparing") and len(said) <= 4:
+        return False  # "like a wheel" describes what is round
+    if len(said) >= _LONG:
+        return False
+    return any(not _among(word, asked, ready) for word in full)
 
 
 def _may_answer(said: Sequence[Word], expected: Expectation) -> bool:

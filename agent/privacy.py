@@ -98,7 +98,7 @@ class _Finder:
         possessives = "|".join(own.possessives)
         called = "|".join(sorted((_flexible(word) for word in own.called), key=len, reverse=True))
         whose = rf"(?<!\w)(?:{possessives})\s+(?:[^\W\d_]+\s+){{0,2}}?(?:{relations})"
-        self.relation = re.compile(rf"{whose}(?!\w)", re.I)
+        self.relation = re.compile(rf"{whose}(?!\w)(?P<is>,?\s*(?:c['’]est|is|est|ist)(?!\w))?", re.I)
         self.called = re.compile(rf"{whose}(?:\w*|['’]s)?(?:\s+[^\W\d_]+){{0,3}}?\s*(?<!\w)(?:{called})(?!\w)", re.I)
         self.titles = re.compile(rf"(?<!\w)(?:{'|'.join(own.titles)})(?!\w)\.?", re.I)
         self.places = _cue(own.place_cues)
@@ -110,7 +110,7 @@ class _Finder:
         at, dot = "|".join(own.at), "|".join(own.dot)
         parts = rf"[\w+-]+(?:\s+(?:{dot}|minus|underscore|dash|tiret|bindestrich|unterstrich)\s+[\w-]+)*"
         self.spoken_mail = re.compile(
-            rf"{parts}\s+(?:{at})\s+(?:[\w-]+(?:\s+(?:{dot})\s+[\w-]+)+|[\w-]+\.\w+|(?:{_PROVIDERS})(?!\w))", re.I
+            rf"{parts}\s+(?:{at})\s+(?!www)(?:[\w-]+(?:\s+(?:{dot})\s+[\w-]+)+|[\w-]+\.\w+|(?:{_PROVIDERS})(?!\w))", re.I
         )
         self.spoken_url = re.compile(rf"(?<!\w)(?:www\s+(?:{dot})\s+)?[\w-]+\s+(?:{dot})\s+(?:{_ENDINGS})(?!\w)", re.I)
         self.digits = {self.fold(word): value for word, value in own.digits.items()}
@@ -177,7 +177,8 @@ class _Finder:
         announced = any(0 <= run[0][0] - cue.end() <= 12 for cue in self.phones.finditer(text))
         zero = run[0][2] == 0 and len(run) >= 4
         if (announced and len(run) >= 3) or zero or (len(run) >= 7 and not _in_order([value for _, _, value in run])):
-            yield Span(run[0][0], run[-1][1], "PHONE", True)
+            plus = re.search(r"plus\s+$", text[: run[0][0]], re.I)
+            yield Span(plus.start() if plus else run[0][0], run[-1][1], "PHONE", True)
 
     def _value(self, word: str) -> int | None:
         if word.isdigit():
@@ -210,7 +211,7 @@ class _Finder:
 
         for cue in self.relation.finditer(text):
             yield from self._name_after(text, words, cue.end(), lower, kept, False, plausible)
-            if self.language == "de":
+            if self.language == "de" and not cue["is"]:
                 yield from self._german_name(text, words, cue.end(), kept)
 
     def _german_name(self, text: str, words: list[re.Match[str]], end: int, kept: frozenset[str]) -> Iterator[Span]:
@@ -296,7 +297,7 @@ class _Finder:
                 following = words[place + 1]
                 known = self.fold(following[0]) in self.known_places
                 prefix = self.fold(chosen[0][0]) in self.prefixes and self.fold(following[0]) not in self.not_places
-                if not (known or (prefix and (following[0][0].isupper() or chosen[0][0].casefold() not in _ARTICLES) )):
+                if not (known or (prefix and (following[0][0].isupper() or chosen[0][0].casefold() not in _ARTICLES))):
                     continue
                 chosen.append(following)
             if self.fold(chosen[-1][0]) in self.not_places | kept or self._is_verb(chosen[0][0]):
@@ -310,6 +311,8 @@ class _Finder:
                 chosen.append(word)
             while chosen[-1][0] in _PLACE_JOINTS:
                 chosen.pop()
+            if len(chosen) > 1 and chosen[0][0] in _ARTICLES:
+                chosen.pop(0)
             yield Span(chosen[0].start(), chosen[-1].end(), "PLACE", True)
 
     def _is_verb(self, word: str) -> bool:

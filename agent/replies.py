@@ -52,20 +52,17 @@ class Draft:
 
 @dataclass
 class _Parts:
-    """A reply being put together. Optional parts go first when it grows too long."""
+    """A reply being put together. When it grows too long, the part with the highest ``spare`` goes first; 0 stays."""
 
-    rows: list[tuple[Sentence, bool]] = field(default_factory=list)
+    rows: list[tuple[Sentence, int]] = field(default_factory=list)
 
-    def add(self, sentence: Sentence, optional: bool = False) -> None:
-        self.rows.append((sentence, optional))
+    def add(self, sentence: Sentence, spare: int = 0) -> None:
+        self.rows.append((sentence, spare))
 
     def within(self, limit: int) -> tuple[Sentence, ...]:
         rows = list(self.rows)
-        while sum(len(words(row.text)) for row, _ in rows) > limit:
-            spare = [place for place, (_, optional) in enumerate(rows) if optional]
-            if not spare:
-                break
-            rows.pop(spare[-1])
+        while sum(len(words(row.text)) for row, _ in rows) > limit and any(spare for _, spare in rows):
+            rows.pop(max(range(len(rows)), key=lambda place: (rows[place][1], place)))
         return tuple(row for row, _ in rows)
 
 
@@ -145,9 +142,9 @@ class Author:
         open_answer = prompt is None or prompt.shape.answer == "open"
         self._line("yes_open" if open_answer else "yes_right")
         if judgement is not None and judgement.child_word:
-            self._line("word", optional=True, word=judgement.child_word)
+            self._line("word", spare=1, word=judgement.child_word)
         if strategy.praise:
-            self._line("praise", optional=True)
+            self._line("praise", spare=2)
         if prompt is None:
             return replace(self.progress, pending=None, silent=0)
         expand = prompt.words.expand
@@ -172,9 +169,9 @@ class Author:
         match strategy.id:
             case "SCAFFOLD_HINT":
                 if strategy.praise:
-                    self._line("praise", optional=True)
+                    self._line("praise", spare=2)
                 elif self._misconception(judgement, prompt) is None:
-                    self._line("hint", optional=True)
+                    self._line("hint", spare=3)
                 hint = self._material(part.hints[band][strategy.rung - 1])
                 self._invite("try", after=hint)
                 changed = replace(changed, rung=strategy.rung)
@@ -182,7 +179,7 @@ class Author:
                 self._invite("probe")
                 changed = replace(changed, probed=True)
             case "MODEL_THINKALOUD":
-                self._line("think", optional=True)
+                self._line("think", spare=2)
                 for text in part.think_aloud[band]:
                     said = self._material(text)
                 if not said.endswith(("?", "…")):
@@ -190,7 +187,7 @@ class Author:
                 self.asks = True
                 changed = replace(changed, thought=True, rung=max(pending.rung, 2))
             case _:
-                self._line("tell_you", optional=True)
+                self._line("tell_you", spare=2)
                 for text in part.explain[band]:
                     self._material(text)
                 if judgement is not None and judgement.verdict == "silence":
@@ -211,8 +208,8 @@ class Author:
         elif verdict == "wrong":
             turned = self._misconception(judgement, prompt)
             if turned is not None:
-                self._line("not_yet")
-                self._material(turned, optional=strategy.id != "SCAFFOLD_HINT")
+                self._line("not_yet", spare=2)
+                self._material(turned, spare=1)
             elif judgement is not None and judgement.child_word and self.progress.turns % 2:
                 self._line("not_word", word=judgement.child_word)
             else:
@@ -256,13 +253,13 @@ class Author:
 
     def _answer_question(self, facts: tuple[str, ...]) -> Progress:
         if facts:
-            self._line("good_question", optional=True)
+            self._line("good_question", spare=2)
             for fact in facts:
                 self._material(fact)
         else:
             self._line("ask_teacher")
         if self.progress.pending is not None and self.progress.pending.kind != "repeat":
-            self._line("back", optional=True)
+            self._line("back", spare=1)
         return self._again()
 
     def _role(self) -> Progress:
@@ -315,7 +312,7 @@ class Author:
             self._tell(beat)
             progress = replace(progress, told=True, beats_told=progress.beats_told + 1)
         if prompt_id == "choice":
-            self._line("choose", optional=True)
+            self._line("choose", spare=1)
             ask = self._say(beat.words.choose, role="ask", source="story", gesture="offer")
             return replace(progress, asked=(*progress.asked, "choice"), pending=Pending("choice", ask, beat_id))
         if not prompt_id:
@@ -393,24 +390,24 @@ class Author:
         self.question = self._line(key, role="ask")
         self.asks = True
 
-    def _material(self, text: str, optional: bool = False) -> str:
-        said = self._say(text, source="story", optional=optional)
+    def _material(self, text: str, spare: int = 0) -> str:
+        said = self._say(text, source="story", spare=spare)
         self.material.append(said)
         return said
 
     def _line(
-        self, key: str, role: Role = "talk", source: Source = "line", gesture: str = "", optional: bool = False, **slots: str
+        self, key: str, role: Role = "talk", source: Source = "line", gesture: str = "", spare: int = 0, **slots: str
     ) -> str:
         text = self.lines.pick(key, self.story.language, self.manner, self.used, **slots)
-        return self._say(text, role, source, gesture or _GESTURES.get(key, ""), optional)
+        return self._say(text, role, source, gesture or _GESTURES.get(key, ""), spare)
 
-    def _say(self, text: str, role: Role = "talk", source: Source = "line", gesture: str = "", optional: bool = False) -> str:
+    def _say(self, text: str, role: Role = "talk", source: Source = "line", gesture: str = "", spare: int = 0) -> str:
         mark, text = split_mark(text)
         language = self.story.language
         pieces = sentences(text) if source == "line" else [text]
         for place, piece in enumerate(pieces):
-            part: Role = "ask" if piece.rstrip(' »”“"').endswith("?") and role != "fixed" else role
-            self.parts.add(Sentence(piece, language, (mark or gesture) if place == 0 else "", source, part), optional)
+            part: Role = "ask" if piece.rstrip(' »”“"').endswith("?") and role == "talk" else role
+            self.parts.add(Sentence(piece, language, (mark or gesture) if place == 0 else "", source, part), spare)
             value = fingerprint(piece)
             self.used.add(value)
             self.fresh.append(value)

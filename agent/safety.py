@@ -3,7 +3,7 @@
 A text is first folded (lower case, no accents, no doubled letters, no fillers, known misspellings put right), so that
 what a recogniser mangles or a child misspells still reads the same. A pattern is then words with five signs:
 
-- ``{class}``  any entry of that class of the same file; ``{name}`` is any first name listed there
+- ``{class}``  any entry of that class of the same file; ``{name}`` is any first name listed there, ``{not}`` any negation
 - ``(a|b c)``  one of several; ``(a|b)?`` one of them or nothing
 - ``...``      up to five words of the same sentence, none of them a negation
 - ``hit*``     any ending
@@ -54,7 +54,8 @@ class _Strict(BaseModel):
 class Topic(_Strict):
     """Something that is not to be talked about: who may not say it, what follows, and how it is said.
 
-    ``bands`` are the age bands it counts for; ``unless`` are patterns that are harmless for this topic alone. With
+    One of the patterns in ``says`` is enough; of ``together``, each list must have one in the same sentence, in any order, and
+    none of ``without``. ``bands`` are the age bands it counts for; ``unless`` are harmless for this topic alone. With
     ``quoted = false`` a character of a story may say it: what stands in quotation marks is not looked at.
     """
 
@@ -63,8 +64,16 @@ class Topic(_Strict):
     call: Call
     bands: tuple[Band, ...] = BANDS
     quoted: bool = True
-    says: Lines
+    says: tuple[str, ...] = ()
+    together: tuple[Lines, ...] = ()
     unless: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _finds_something(self) -> Topic:
+        if not self.says and not self.together:
+            raise ValueError(f"the topic “{self.category}” needs “says” or “together”")
+        return self
 
 
 class Personal(_Strict):
@@ -118,9 +127,10 @@ class Lexicon(_Strict):
     def _patterns_are_readable(self) -> Lexicon:
         """A pattern with a class that is not there, or with a stray bracket, would silently find nothing or too much."""
         patterns = [*self.harmless, *(entry for entries in self.classes.values() for entry in entries)]
-        patterns += [pattern for topic in self.topics for pattern in (*topic.says, *topic.unless)]
+        patterns += [pattern for topic in self.topics for pattern in (*topic.says, *topic.unless, *topic.without)]
+        patterns += [pattern for topic in self.topics for group in topic.together for pattern in group]
         for pattern in patterns:
-            unknown = [name for name in _CLASS.findall(pattern) if name != "name" and name not in self.classes]
+            unknown = [name for name in _CLASS.findall(pattern) if name not in ("name", "not", *self.classes)]
             if unknown:
                 raise ValueError(f"the pattern “{pattern}” uses the class “{unknown[0]}”, which is not in [classes]")
             if pattern.count("(") != pattern.count(")"):
@@ -130,19 +140,20 @@ class Lexicon(_Strict):
 
 @dataclass(frozen=True)
 class Found:
-    """A topic that was found: the pattern that found it, and the folded words it found."""
+    """A topic that was found, and the pattern (or patterns that met) by which it was found."""
 
     category: str
     call: Call
     pattern: str
-    words: str
 
 
 @dataclass(frozen=True)
 class _Rule:
     topic: Topic
-    says: re.Pattern[str]
+    says: re.Pattern[str] | None
+    together: tuple[re.Pattern[str], ...]
     unless: re.Pattern[str] | None
+    without: re.Pattern[str] | None
 
 
 @dataclass(frozen=True)
@@ -255,7 +266,7 @@ def _inner(pattern: str, language: Language) -> str:
 @lru_cache(maxsize=200)
 def _any_of(name: str, language: Language) -> str:
     entries = lexicon(language)
-    options = entries.classes.get(name, entries.personal.first_names)
+    options = {"name": entries.personal.first_names, "not": entries.negations, **entries.classes}[name]
     return f"(?:{'|'.join(_inner(option, language) for option in options)})"
 
 
@@ -278,8 +289,10 @@ def _rules(language: Language, who: Who) -> _Rules:
     rules = tuple(
         _Rule(
             topic=topic,
-            says=compile_patterns(topic.says, language),
+            says=compile_patterns(topic.says, language) if topic.says else None,
+            together=tuple(compile_patterns(group, language) for group in topic.together),
             unless=compile_patterns(topic.unless, language) if topic.unless else None,
+            without=compile_patterns(topic.without, language) if topic.without else None,
         )
         for topic in topics
     )
@@ -301,12 +314,27 @@ def find(text: str, language: Language, who: Who, band: Band = "6-7", allowed: s
         looked_at = plain if rule.topic.quoted else narrated
         if rule.unless:
             looked_at = rule.unless.sub(" _", looked_at)
-        for match in rule.says.finditer(looked_at):
+        topic = rule.topic
+        for match in rule.says.finditer(looked_at) if rule.says else ():
             if authored and f"{match[0]} " in authored:
                 continue
-            topic = rule.topic
-            return Found(topic.category, topic.call, _which(topic.says, match[0], language), match[0].strip(" ."))
+            return Found(topic.category, topic.call, _which(topic.says, match[0], language))
+        if rule.together and (found := _together(rule, looked_at, authored, language)):
+            return Found(topic.category, topic.call, found)
     return None
+
+
+def _together(rule: _Rule, looked_at: str, authored: str, language: Language) -> str:
+    """The patterns that meet in one sentence, or ""."""
+    for sentence in looked_at.split(" ."):
+        if not sentence.strip() or (authored and f"{sentence} " in authored):
+            continue
+        sentence += " "
+        matches = [group.search(sentence) for group in rule.together]
+        if all(matches) and not (rule.without and rule.without.search(sentence)):
+            pairs = zip(rule.topic.together, matches, strict=True)
+            return " + ".join(_which(group, match[0], language) for group, match in pairs if match)
+    return ""
 
 
 def _which(patterns: tuple[str, ...], words: str, language: Language) -> str:

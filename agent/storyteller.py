@@ -66,6 +66,7 @@ class Storyteller:
         self.refused = refused
         self.stylist = Stylist(seed)
         self.contract: Contract | None = None
+        self._room = 0  # words that style may still add to this reply
         self._styled: set[int] = set()  # what style made of sentences already heard: no later line should sound the same
 
     def draft(self, request: Request) -> Draft:
@@ -77,6 +78,9 @@ class Storyteller:
             kept = request.unsaid if request.strategy.id == "GO_ON" else (*_before_question(draft), *request.unsaid)
             draft = replace(draft, sentences=kept, progress=replace(draft.progress, pending=request.progress.pending))
         self.contract = self._contract(request, draft)
+        told = any(sentence.role == "tell" for sentence in draft.sentences)
+        most = LIMITS[self.setting.band].words_per_telling if told else LIMITS[self.setting.band].words_per_turn
+        self._room = most - sum(len(words(sentence.text)) for sentence in draft.sentences)
         return draft
 
     def write(self, request: Request, draft: Draft) -> Iterator[Sentence]:
@@ -107,8 +111,10 @@ class Storyteller:
         limit = LIMITS[self.setting.band].longest_sentence
         styled = self.stylist.realise(sentence.text, sentence.language, profile.level, role=sentence.role, limit=limit)
         own, made = fingerprint(sentence.text), fingerprint(styled)
-        if made != own and made in self._styled:
+        added = len(words(styled)) - len(words(sentence.text))
+        if (made != own and made in self._styled) or added > max(0, self._room):
             return sentence
+        self._room -= added
         self._styled |= {own, made}
         if styled != sentence.text and self.contract is not None:
             faults = [sentence_fault(part, self._wide(self.contract, sentence.text)) for part in sentences(styled)]
@@ -165,6 +171,8 @@ class Storyteller:
             return fault
         if any(text == sentence.text for sentence in accepted):
             return "says a sentence twice"
+        if text.rstrip().rstrip("»”“\" ").count("?") > text.rstrip("»”“\" ").endswith("?"):
+            return "asks in the middle of a sentence"
         spoken = sum(len(words(sentence.text)) for sentence in accepted) + len(words(text))
         closing = len(words(draft.question)) if draft.asks and not text.endswith("?") else 0
         return "more words than the age band hears in one turn" if spoken + closing > limit else ""

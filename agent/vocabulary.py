@@ -53,6 +53,10 @@ class Word:
     number: int | None = None
     clause: int = 0
 
+    def __hash__(self) -> int:
+        """Words are looked up by the hundred in every judgement; hashing all their fields would cost more than the rest."""
+        return hash((self.folded, self.negated))
+
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _stemmer(language: Language) -> Any:
@@ -151,7 +155,8 @@ def _without_prefix(token: str) -> str:
 
 
 @lru_cache(maxsize=50_000)
-def _word(token: str, language: Language) -> Word:
+def read_word(token: str, language: Language) -> Word:
+    """One word by itself; numbers only as digits."""
     folded, root = fold(token, language), stem(token, language)
     sense, own = meaning(token, language), is_known(token, language)
     known = own
@@ -212,7 +217,7 @@ def _longest(window: Sequence[str], language: Language) -> tuple[int, Word]:
             return size, Word(
                 " ".join(part), fold(joined, language), "_".join(stem(t, language) for t in part), 1.0, sense, True, True
             )
-    return 1, _word(window[0], language)
+    return 1, read_word(window[0], language)
 
 
 def _negate(words: list[Word], language: Language) -> list[Word]:

@@ -1,8 +1,9 @@
 """Many whole sessions on the virtual clock: ``python -m benchmarks.sessions [-n 1000] [--personas …]``.
 
-Runs personas × languages × personalities × stories × ages in turn, on all cores, and reports per persona how sessions end, how many
-answers are right at first and in the end, what of the dialogue's rules was kept, and how long it took. Exit code 1 when a session
-did not end in a goodbye.
+Runs personas × languages × personalities × stories × ages in turn, on all cores, and reports per persona how sessions
+end, how many
+answers are right at first and in the end, what of the dialogue's rules was kept, and how long it took. Exit code 1 when
+a session did not end in a goodbye.
 """
 
 from __future__ import annotations
@@ -95,9 +96,18 @@ def main() -> int:
     with multiprocessing.Pool(arguments.processes) as pool:
         rows = list(pool.imap_unordered(one, settings, chunksize=4))
     elapsed = time.perf_counter() - started
-    print(f"{len(rows)} sessions in {elapsed:.0f} s on {arguments.processes} cores ({1000 * elapsed / len(rows) / 60:.1f} min a thousand)")
-    print(f"CPU a session: median {median(row['cpu'] for row in rows):.2f} s; simulated minutes: median {median(row['simulated'] for row in rows) / 60:.1f}\n")
-    print(f"{'persona':16} {'ended':26} {'turns':>6} {'first try':>9} {'in the end':>10} {'repeats':>8} {'types':>6} {'faults':>6}")
+    print(
+        f"{len(rows)} sessions in {elapsed:.0f} s on {arguments.processes} cores ({1000 * elapsed / len(rows) / 60:.1f}
+        min a thousand)"
+    )
+    print(
+        f"CPU a session: median {median(row['cpu'] for row in rows):.2f} s; simulated minutes: median
+        {median(row['simulated'] for row in rows) / 60:.1f}\n"
+    )
+    print(
+        f"{'persona':16} {'ended':26} {'turns':>6} {'first try':>9} {'in the end':>10} {'repeats':>8} {'types':>6}
+        {'faults':>6}"
+    )
     for persona in arguments.personas:
         mine = [row for row in rows if row["persona"] == persona]
         if not mine:
@@ -106,8 +116,8 @@ def main() -> int:
         final = [right for row in mine for right in row["final"]]
         endings = ", ".join(f"{name} {count}" for name, count in Counter(row["ending"] for row in mine).most_common())
         print(
-            f"{persona:16} {endings:26} {median(row['turns'] for row in mine):6.0f} {mean(first or [0]):9.0%} {mean(final or [0]):10.0%} "
-            f"{sum(row['repeats'] for row in mine) / max(1, sum(row['lines'] for row in mine)):8.2%} "
+            f"{persona:16} {endings:26} {median(row['turns'] for row in mine):6.0f} {mean(first or [0]):9.0%} {mean(final
+            or [0]):10.0%} " f"{sum(row['repeats'] for row in mine) / max(1, sum(row['lines'] for row in mine)):8.2%} "
             f"{mean(row['types'] for row in mine):6.1f} {sum(len(row['faults']) for row in mine):6}"
         )
     faults = Counter(fault for row in rows for fault in row["faults"])

@@ -1,7 +1,7 @@
 """What a turn costs: ``python -m benchmarks.turn``.
 
-Reports our own time from the child's words to the first sentence handed to the voice, whether a late turn costs more than an early one,
-memory, and the time from the command to the robot's first word. Medians of one run on one machine.
+Reports our own time from the child's words to the first sentence handed to the voice, whether a late turn costs more
+than an early one, memory, and the time from the command to the robot's first word. Medians of one run on one machine.
 """
 
 from __future__ import annotations
@@ -78,7 +78,19 @@ def percentile(values: list[float], share: float) -> float:
 def first_word(language: str) -> float:
     """Seconds from the command to the moment at which the robot begins its first word, read off the session's log."""
     with tempfile.TemporaryDirectory() as data:
-        command = [sys.executable, "-m", "agent.run", "--child", "simulated", "--language", language, "--data", data, "--turns", "1"]
+        command = [
+            sys.executable,
+            "-m",
+            "agent.run",
+            "--child",
+            "simulated",
+            "--language",
+            language,
+            "--data",
+            data,
+            "--turns",
+            "1",
+        ]
         started = datetime.now(UTC)
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
@@ -96,7 +108,9 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=510, help="length of the long session (default: 510)")
     turns = parser.parse_args().turns
     everything: list[float] = []
-    measured(Settings(child="simulated", speed="fast", log=False, seed=99, language="en"))  # loads lexica once, as a first session does
+    measured(
+        Settings(child="simulated", speed="fast", log=False, seed=99, language="en")
+    )  # loads lexica once, as a first session does
     for language in ("en", "fr", "de"):
         times = []
         for seed in range(4):
@@ -104,14 +118,24 @@ def main() -> int:
                 settings = Settings(child="simulated:typical", language=language, speed="fast", seed=seed)
                 times += measured(settings, folder=Path(folder))
         everything += times[1:]
-        print(f"{language}: words → voice  p50 {median(times):6.1f} ms   p95 {percentile(times, 0.95):6.1f} ms   ({len(times)} turns)")
-    print(f"all: words → voice  p50 {median(everything):6.1f} ms   p95 {percentile(everything, 0.95):6.1f} ms   (goal: p95 ≤ 30)")
+        print(
+            f"{language}: words → voice  p50 {median(times):6.1f} ms   p95 {percentile(times, 0.95):6.1f} ms
+            ({len(times)} turns)"
+        )
+    print(
+        f"all: words → voice  p50 {median(everything):6.1f} ms   p95 {percentile(everything, 0.95):6.1f} ms   (goal: p95 ≤ 30)"
+    )
     with tempfile.TemporaryDirectory() as folder:
         long = measured(
-            Settings(child="simulated", language="en", speed="fast", turns=turns, minutes=100_000), questions_only=True, folder=Path(folder)
+            Settings(child="simulated", language="en", speed="fast", turns=turns, minutes=100_000),
+            questions_only=True,
+            folder=Path(folder),
         )
     early, late = median(long[5:25]), median(long[-20:])
-    print(f"turn 5-25: {early:.2f} ms   turn {len(long) - 20}-{len(long)}: {late:.2f} ms   ratio {late / early:.2f}   (goal: ≤ 1.20)")
+    print(
+        f"turn 5-25: {early:.2f} ms   turn {len(long) - 20}-{len(long)}: {late:.2f} ms   ratio {late / early:.2f}
+        (goal: ≤ 1.20)"
+    )
     print(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB at most   (goal: ≤ 250)")
     words = [first_word("en") for _ in range(5)]
     print(f"command → first word: median {median(words):.2f} s of 5 ({min(words):.2f}-{max(words):.2f})   (goal: ≤ 2.5)")

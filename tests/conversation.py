@@ -9,7 +9,8 @@ A scenario is a file of steps; each says what the child says (or does) and what 
       - child: <wrong>            # a misconception of the open question; also <right> <partial> <silence> <noise> <choice:boat>
         robot: {verdict: wrong, strategy: SCAFFOLD_HINT, rung: 1, never: "snail"}
 
-``says`` and ``never`` are regular expressions over the robot's whole turn; ``asks`` is the kind of question that is open afterwards.
+``says`` and ``never`` are regular expressions over the robot's whole turn; ``asks`` is the kind of question that is open
+afterwards.
 """
 
 from __future__ import annotations
@@ -89,7 +90,9 @@ def play(scenario: dict[str, Any]) -> tuple[Witness, list[str]]:
         if number >= len(turns):
             wrong.append(f"step {number + 1}: the session was over")
             break
-        wrong += [f"step {number + 1} ({step['child']!r}): {fault}" for fault in _faults(step.get("robot") or {}, turns[number])]
+        wrong += [
+            f"step {number + 1} ({step['child']!r}): {fault}" for fault in _faults(step.get("robot") or {}, turns[number])
+        ]
     return seen, wrong
 
 
