@@ -83,13 +83,10 @@ def faults(turn: dict[str, Any], settings: Settings) -> Iterator[str]:
     # What figures of the story ask each other is part of the telling.
     if sum(event["text"].count("?") for event in said if event["role"] != "tell") > 1:
         yield "two questions"
-    if (
-        turn["after"]
-        and not turn["unsaid"]
-        and not (said[-1]["text"].rstrip(" »”“").endswith(("?", "…")) or invites(said[-1]["text"], language))
-    ):
-        if not turn["after"].startswith("repeat"):
-            yield "no invitation"
+    last = said[-1]["text"]
+    open_question = turn["after"] and not turn["unsaid"] and not turn["after"].startswith("repeat")
+    if open_question and not (last.rstrip(" »”“").endswith(("?", "…")) or invites(last, language)):
+        yield "no invitation"
     if strategy in TALK and len(words(text)) > LIMITS[settings.age].words_per_turn:
         yield "too many words"
     if strategy in HIDING and turn["before"].startswith("prompt:"):
@@ -176,11 +173,11 @@ def main() -> int:
                 counts += found
                 examples += broken
             share = 1 - counts["broken"] / max(1, counts["turns"])
+            by_model = counts["from the model"] / max(1, counts["sentences"])
             kept = kept and share >= 0.995 and not counts["unsafe"]
             print(
                 f"{name:16} {counts['turns']:7} {share:8.2%} {counts['unsafe']:7} {counts['refused']:8} "
-                f"{counts['from the model'] / max(1, counts['sentences']):9.1%} {counts['faults']:7} {time.perf_counter()
-                - started:8.0f}"
+                f"{by_model:9.1%} {counts['faults']:7} {time.perf_counter() - started:8.0f}"
             )
             for example in examples[: arguments.examples]:
                 print(f"    {example}")

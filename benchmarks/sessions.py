@@ -96,14 +96,10 @@ def main() -> int:
     with multiprocessing.Pool(arguments.processes) as pool:
         rows = list(pool.imap_unordered(one, settings, chunksize=4))
     elapsed = time.perf_counter() - started
-    print(
-        f"{len(rows)} sessions in {elapsed:.0f} s on {arguments.processes} cores ({1000 * elapsed / len(rows) / 60:.1f}
-        min a thousand)"
-    )
-    print(
-        f"CPU a session: median {median(row['cpu'] for row in rows):.2f} s; simulated minutes: median
-        {median(row['simulated'] for row in rows) / 60:.1f}\n"
-    )
+    minutes = 1000 * elapsed / len(rows) / 60
+    cpu, simulated = median(row["cpu"] for row in rows), median(row["simulated"] for row in rows) / 60
+    print(f"{len(rows)} sessions in {elapsed:.0f} s on {arguments.processes} cores ({minutes:.1f} min a thousand)")
+    print(f"CPU a session: median {cpu:.2f} s; simulated minutes: median {simulated:.1f}\n")
     print(
         f"{'persona':16} {'ended':26} {'turns':>6} {'first try':>9} {'in the end':>10} {'repeats':>8} {'types':>6}
         {'faults':>6}"
