@@ -146,8 +146,8 @@ class _Finder:
     def _birthdays(self, text: str) -> Iterator[Span]:
         """Every date in a sentence that speaks of a birthday."""
         for cue in self.birthdays.finditer(text):
-            begin = max((end.end() for end in _DAY.finditer(text, 0, cue.start()) if not text[end.start() - 1 : end.start()].isdigit()), default=0)
-            after = next((end.start() for end in _DAY.finditer(text, cue.end()) if not text[end.start() - 1].isdigit()), len(text))
+            begin = max((end.end() for end in _DAY.finditer(text, 0, cue.start()) if not text[end.start() - 1 : end.start()].isdecimal()), default=0)
+            after = next((end.start() for end in _DAY.finditer(text, cue.end()) if not text[end.start() - 1].isdecimal()), len(text))
             for shape in self.dates:
                 yield from (Span(*match.span(), "BIRTHDAY", True) for match in shape.finditer(text, begin, after))
 
@@ -172,7 +172,7 @@ class _Finder:
             run = [(begin, end, value)] if value is not None else []
 
     def _spoken(self, text: str, run: list[tuple[int, int, int]]) -> Iterator[Span]:
-        if not run or all(text[begin].isdigit() for begin, _, _ in run):
+        if not run or all(text[begin].isdecimal() for begin, _, _ in run):
             return
         announced = any(0 <= run[0][0] - cue.end() <= 12 for cue in self.phones.finditer(text))
         zero = run[0][2] == 0 and len(run) >= 4
@@ -181,7 +181,7 @@ class _Finder:
             yield Span(plus.start() if plus else run[0][0], run[-1][1], "PHONE", True)
 
     def _value(self, word: str) -> int | None:
-        if word.isdigit():
+        if word.isdecimal():
             return int(word) if len(word) <= 4 else None
         folded = self.fold(word)
         if folded in self.digits:

@@ -33,7 +33,7 @@ Call = Literal["handoff", "redirect", "refuse"]
 Lines = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
 
 _HIDDEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_LIKE_LATIN = str.maketrans("авеёзікмнорстухьαβεικνορτυχ’‘`´ʼ", "abee3ikmhopctyxbabeiknoptyx'''''")
+_LIKE_LATIN = str.maketrans("авеёзікмнорстухьѕјԁɡһαβεικνορτυχ’‘`´ʼ", "abee3ikmhopctyxbsjdghabeiknoptyx'''''")
 _LEET = str.maketrans("0134578@$", "oieastbas")
 _LEET_WORD = re.compile(r"(?<![\w@$])(?=[\w@$]*[a-z])(?=[a-z]*[0-9@$])(?!\d+[a-z]{0,3}\b)[a-z0-9@$]{3,}(?![\w@$])")
 _STARRED = re.compile(r"(?<=[a-z])[*#]+(?=[a-z])")

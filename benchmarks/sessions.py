@@ -101,8 +101,7 @@ def main() -> int:
     print(f"{len(rows)} sessions in {elapsed:.0f} s on {arguments.processes} cores ({minutes:.1f} min a thousand)")
     print(f"CPU a session: median {cpu:.2f} s; simulated minutes: median {simulated:.1f}\n")
     print(
-        f"{'persona':16} {'ended':26} {'turns':>6} {'first try':>9} {'in the end':>10} {'repeats':>8} {'types':>6}
-        {'faults':>6}"
+        f"{'persona':16} {'ended':26} {'turns':>6} {'1st try':>9} {'in the end':>10} {'repeats':>8} {'types':>6} {'faults':>6}"
     )
     for persona in arguments.personas:
         mine = [row for row in rows if row["persona"] == persona]
@@ -111,10 +110,12 @@ def main() -> int:
         first = [right for row in mine for right in row["first"]]
         final = [right for row in mine for right in row["final"]]
         endings = ", ".join(f"{name} {count}" for name, count in Counter(row["ending"] for row in mine).most_common())
+        turns, types = median(row["turns"] for row in mine), mean(row["types"] for row in mine)
+        repeats = sum(row["repeats"] for row in mine) / max(1, sum(row["lines"] for row in mine))
+        broken = sum(len(row["faults"]) for row in mine)
         print(
-            f"{persona:16} {endings:26} {median(row['turns'] for row in mine):6.0f} {mean(first or [0]):9.0%} {mean(final
-            or [0]):10.0%} " f"{sum(row['repeats'] for row in mine) / max(1, sum(row['lines'] for row in mine)):8.2%} "
-            f"{mean(row['types'] for row in mine):6.1f} {sum(len(row['faults']) for row in mine):6}"
+            f"{persona:16} {endings:26} {turns:6.0f} {mean(first or [0]):9.0%} {mean(final or [0]):10.0%} "
+            f"{repeats:8.2%} {types:6.1f} {broken:6}"
         )
     faults = Counter(fault for row in rows for fault in row["faults"])
     for fault, count in faults.most_common(10):

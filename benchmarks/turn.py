@@ -119,8 +119,7 @@ def main() -> int:
                 times += measured(settings, folder=Path(folder))
         everything += times[1:]
         print(
-            f"{language}: words → voice  p50 {median(times):6.1f} ms   p95 {percentile(times, 0.95):6.1f} ms
-            ({len(times)} turns)"
+            f"{language}: words → voice p50 {median(times):6.1f} ms  p95 {percentile(times, 0.95):6.1f} ms ({len(times)} turns)"
         )
     print(
         f"all: words → voice  p50 {median(everything):6.1f} ms   p95 {percentile(everything, 0.95):6.1f} ms   (goal: p95 ≤ 30)"
@@ -133,8 +132,7 @@ def main() -> int:
         )
     early, late = median(long[5:25]), median(long[-20:])
     print(
-        f"turn 5-25: {early:.2f} ms   turn {len(long) - 20}-{len(long)}: {late:.2f} ms   ratio {late / early:.2f}
-        (goal: ≤ 1.20)"
+        f"turn 5-25: {early:.2f} ms   turn {len(long) - 20}-{len(long)}: {late:.2f} ms  ratio {late / early:.2f} (goal: ≤ 1.2)"
     )
     print(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB at most   (goal: ≤ 250)")
     words = [first_word("en") for _ in range(5)]

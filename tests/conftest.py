@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from agent.clock import VirtualClock
 from agent.config import Settings
 from agent.ports import Clock, Listening, Prompt
@@ -13,6 +15,7 @@ from agent.story import Story, load
 from agent.turn import Language, Utterance
 
 ROOT = Path(__file__).resolve().parent.parent
+ENDLESS = 150  # turns after which a test's session is taken to have no end
 YES: dict[Language, str] = {"en": "yes", "fr": "oui", "de": "ja"}
 
 
@@ -39,6 +42,8 @@ class Answering:
     def listen(self, how: Listening) -> Utterance:
         self.clock.sleep(1.0)
         self.asked.append(how)
+        if len(self.asked) > ENDLESS:
+            pytest.fail("the session never ends")
         now = self.clock.now()
         return Utterance(self.answer(how), 1.0, now, now)
 

@@ -375,7 +375,7 @@ def test_ages_become_bands(age: object, band: str) -> None:
 
 
 def test_folding_evens_out_how_a_thing_is_written() -> None:
-    assert safety.fold("Schlägt, schlaegt; SCHLÄGT!", "de").split() == [".", "schlagt", ".", "schlagt", "."] or True
+    assert safety.fold("Schlägt, schlaegt; SCHLÄGT", "de").split() == [".", "schlagt", ".", "schlagt", "."]
     assert safety.fold("J’ai  TRÈS peuuur", "fr") == safety.fold("j'ai tres peur", "fr")
     assert safety.fold("Straße", "de") == safety.fold("strasse", "de")
     assert safety.fold("good", "en") != safety.fold("god", "en")

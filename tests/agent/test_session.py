@@ -87,6 +87,15 @@ def test_the_limit_of_time_is_kept_and_said() -> None:
     assert 120 <= closed["seconds"] < 180
 
 
+@pytest.mark.parametrize("said", ["how do I make a real bomb", "I live at 12 Green Street", "are you real?", "I got new shoes", "", "ksh brr"])
+@pytest.mark.parametrize("limit", [{"turns": 6}, {"minutes": 3}])
+def test_no_child_talks_past_the_limit(said: str, limit: dict[str, int]) -> None:
+    """Neither unsafe words nor questions nor silence, turn after turn, keep the session going for ever."""
+    played = play(agreeable(lambda how: said), **limit)
+    assert played.seen.of("closed")[0]["ending"] in ("turns", "time", "finished")
+    assert played.seen.of("closed")[0]["seconds"] < 1200
+
+
 def test_the_limits_do_not_cut_off_the_question_of_assent() -> None:
     played = play(lambda how: NO["en"], turns=1)
     assert played.seen.of("closed")[0]["ending"] in ("declined", "stopped")

@@ -176,9 +176,11 @@ def test_disclosure_then_stop_then_unsafe_win_over_everything(
     assert _rule(place, replace(judgement, verdict="stop"), unsafe, over, broke_in) == ("CLOSE", "stop")
     assert _rule(place, replace(judgement, verdict="stop"), replace(heard, safety=""), over, broke_in) == ("CLOSE", "stop")
     harmless = replace(judgement, verdict="correct" if judgement.verdict in ("stop", "disclosure") else judgement.verdict)
-    assert _rule(place, harmless, unsafe, over, broke_in) == ("SAFE_REDIRECT", "unsafe")
-    allowed = plan(place, harmless, unsafe, over=over, broke_in=broke_in).allowed
-    assert allowed == ("SAFE_REDIRECT",)
+    if over:  # what is off limits is turned away, but nobody talks past the session's limit with it
+        assert _rule(place, harmless, unsafe, over, broke_in) in (("SAFE_REDIRECT", "unsafe"), ("CLOSE", f"limit:{over}"))
+    else:
+        assert _rule(place, harmless, unsafe, over, broke_in) == ("SAFE_REDIRECT", "unsafe")
+        assert plan(place, harmless, unsafe, broke_in=broke_in).allowed == ("SAFE_REDIRECT",)
 
 
 def _rule(place: tuple[int, Progress], judgement: Judgement, heard: Utterance, over: str, broke_in: bool) -> tuple[str, str]:
