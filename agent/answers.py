@@ -40,6 +40,7 @@ class Prepared:
     numbers: frozenset[int]
     welcome: frozenset[str]
     word_for_word: Mapping[str, int | None] = field(default_factory=dict, hash=False, compare=False)
+    two_parts: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def prepare(
             name for item in (*targets, *wanted) for word in item.words if not word.negated for name in word.meaning.concepts
         ),
         {literal(way, language): index for index, ways in enumerate(misconceptions) for way in ways}
-        | {literal(answer, language): None for answer in accepted},
+        | {literal(answer, language): None for answer in (*accepted, *(ideas if len(ideas) == 1 else ()))},
+        bool(pattern(language, "two_part").search(plain(question, language))),
     )
 
 
@@ -103,7 +105,7 @@ def said_word_for_word(text: str, expected: Prepared) -> Weighed | None:
     index = expected.word_for_word[said]
     if index is not None:
         return Weighed("wrong", 0.0, _first_text(expected, index), (), index, "a known misconception, word for word")
-    found = next((item for item in expected.accepted if literal(item.text, expected.language) == said), None)
+    found = next((item for item in (*expected.accepted, *expected.ideas) if literal(item.text, expected.language) == said), None)
     words = found.words if found else ()
     pairs = tuple((word, word) for word in words)
     return Weighed("correct", 1.0, found.text if found else "", pairs, reason="an accepted answer, word for word")
@@ -146,8 +148,8 @@ def _weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
     score = round(min(1.0, max(best.share, len(covered) / len(needed) if needed else 0.0)), 3)
     name = item.text if item else ""
     if wrong and wrong.share >= RIGHT and not wrong.against:
-        if complete and len(needed) > 1:  # "the bear, because he is heavier than the mouse" where "the mouse" is wrong
-            stronger = False
+        if complete and len(ideas) > 1 and all(pair[0].share >= RIGHT and not pair[0].against for pair in ideas):
+            stronger = False  # "the bear, because he is heavier than the mouse" where "the mouse" is wrong
         else:
             stronger = wrong.weight > best.weight + 0.3 if right or complete else not _part_of_answer(wrong, expected)
         if stronger and not (right and _exact(said, best)):
@@ -156,6 +158,8 @@ def _weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
         pairs = best.pairs if right else tuple(pair for found, _ in covered for pair in found.pairs)
         if pattern(spoken, "vague").search(plain(text, spoken)):
             return Weighed("partial", score, name, pairs, reason="gropes for it")
+        if expected.two_parts and len(needed) > 1 and len(covered) < len(needed) and best.share < 0.9:
+            return Weighed("partial", score, name, pairs, reason="answers one of two questions")
         if _offers_another(said, pairs, expected, text):
             return Weighed("partial", score, name, pairs, reason="says it as one of two possibilities")
         return Weighed(
@@ -213,7 +217,8 @@ def _untagged(text: str, language: Language) -> str:
 
 def _end_of(text: str, count: int, language: Language) -> int:
     """Where the last ``count`` words before a tag end; the whole text if words and tag do not line up."""
-    places = [found.end() for found in re.finditer(r"[^\W_]+(?:['’][^\W_]+)*", text)]
+    words = r"[^\W_]+" if language == "fr" else r"[^\W_]+(?:['’][^\W_]+)*"
+    places = [found.end() for found in re.finditer(words, text)]
     tail = len(plain(text, language).split()) - count
     return places[-tail - 1] if 0 < tail < len(places) else len(text)
 

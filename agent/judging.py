@@ -20,9 +20,11 @@ from agent.normalise import folded_words, plain, without_noise
 from agent.other_talk import other_talk, says_more, speaks_of_itself
 from agent.speech_acts import (
     asks,
+    begins_a_question,
     hesitates,
     is_empty_talk,
     is_inverted,
+    only_fills_a_pause,
     sounds_like_asking,
     talks_of_other_things,
     wants_to_stop,
@@ -114,8 +116,10 @@ class Judge:
                 return said("stop", "wants to stop")
         if utterance.confidence < CONFIDENT:
             return said("not_understood", f"the recogniser is unsure ({utterance.confidence:.2f})")
-        if heard.foreign:
+        if heard.foreign and not (len(raw.split()) <= 2 and weigh(text, ready, expected.language).sort == "correct"):
             return said("not_understood", "a fourth language")
+        if expected.answer == "closed" and only_fills_a_pause(text, language):
+            return said("silence", "nothing was said")
         if expected.choices and (choice := _choice(text, expected)):
             return said("correct", "made a choice", choice)
         unknowing, rest = without_dont_know(text, language)
@@ -123,6 +127,8 @@ class Judge:
         if expected.answer == "yes_no" and (side := yes_or_no(text, expected, weighed, unknowing, language)):
             return side[0], side[1], ""
         if unknowing:
+            if rest.replace(",", " ").split()[:1] and rest.replace(",", " ").split()[0] in folded_words(language, "indirect"):
+                return said("dont_know", "says what it does not know")
             hedged = bool(set(rest.split()) & folded_words(language, "hedges")) and weighed.sort == "partial"
             if weighed.sort == "correct" or hedged:
                 return "correct" if weighed.sort == "correct" else "partial", weighed, ""
@@ -145,8 +151,10 @@ class Judge:
             return said("off_topic", "talks of something else")
         if weighed.sort in {"correct", "partial", "wrong"}:
             return _as_verdict(weighed), weighed, ""
-        if sounds_like_asking(text, language):
+        if sounds_like_asking(text, language) or begins_a_question(text, language):
             return said("question", "asks something")
+        if text != raw and weighed.sort == "none" and expected.answer != "open":
+            return said("not_understood", "noise in the middle of it")
         verdict, reason = other_talk(text, expected, ready, language)
         if expected.answer == "open" and verdict in {"wrong", "partial"}:
             return "correct", Weighed("correct", 0.5, reason="an answer of the child's own"), ""

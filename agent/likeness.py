@@ -31,6 +31,8 @@ def like(child: Word, wanted: Word, language: Language) -> float:
         return 0.7
     if {frozenset((child.folded, wanted.folded)), frozenset((child.stem, wanted.folded))} & _homophones(language):
         return 0.9
+    if language == "fr" and child.folded == "n" + wanted.folded and wanted.folded[:1] in "aeiouh":
+        return 0.85  # the linking sound: "son nombre" for "son ombre"
     return max(_compound(child, wanted, language), _slip(child, wanted, language))
 
 

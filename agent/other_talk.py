@@ -92,7 +92,8 @@ def other_talk(text: str, expected: Expectation, ready: Prepared, language: Lang
     news = [word for word in answer if word.weight >= 0.6 and not _among(word, asked, ready)]
     answering = any(_among(word, news, ready) for word in content)
     elsewhere = talks_of_other_things(text, language) or not addresses_child(expected)
-    if not answering and elsewhere and not _may_answer(said, expected) and talks_of_own_life(text, language):
+    compares = bool({word.folded for word in said[1:]} & folded_words(language, "comparing"))
+    if not answering and not compares and elsewhere and not _may_answer(said, expected) and talks_of_own_life(text, language):
         return "off_topic", "talks of something else"
     if content and pattern(language, "vague").search(plain(text, language)):
         return "partial", "describes it vaguely"
@@ -138,7 +139,8 @@ def _short_and_other(said: Sequence[Word], full: Sequence[Word], asked: Sequence
     """A plain phrase with something new in it: short enough to be certain that it is not the answer in other words."""
     spoken = [word for word in said if not word.number] if ready.numbers else said
     if ready.numbers or any(word.negated for word in said):
-        return len(spoken) < _LONG
+        fresh = any(not _among(word, asked, ready) for word in full) or not full
+        return len(spoken) < _LONG and (fresh or not ready.numbers)
     if said[0].folded in folded_words(language, "comparing") and len(said) <= 4:
         return False  # "like a wheel" describes what is round
     if len(said) >= _LONG:
@@ -149,6 +151,8 @@ def _short_and_other(said: Sequence[Word], full: Sequence[Word], asked: Sequence
 def _may_answer(said: Sequence[Word], expected: Expectation) -> bool:
     """A short answer to "when" or "who" that only looks like talk of the child's own day ("on Tuesday", "mummy")."""
     asked = set(plain(expected.question, expected.language).split())
+    if said[0].folded in {"when", "quand", "wenn", "als"} and asked & {"when", "quand", "wann"}:
+        return True
     own = {word.folded for word in said} & folded_words(expected.language, "own_life")
     short = sum(word.weight > 0 for word in said) <= 2
     return short and not own and bool(asked & {"when", "quand", "wann", "who", "qui", "wer"})

@@ -7,7 +7,7 @@ import re
 from agent.lexicon import manner
 from agent.normalise import fold, folded_words, pattern, plain, tokens
 from agent.turn import LANGUAGES, Language
-from agent.vocabulary import ARTICLES
+from agent.vocabulary import ARTICLES, read
 
 
 def _within(text: str, language: Language) -> str:
@@ -50,6 +50,9 @@ def asks(text: str, language: Language) -> bool:
     said = _within(plain(text, language), language)
     if not said:
         return False
+    opener = pattern(language, "openers").match(said)
+    if opener and talks_of_own_life(said[opener.end() :], language):
+        return False  # "guess what, I have a hamster"
     if re.match(pattern(language, "hesitant").pattern, said) and not pattern(language, "asks_anywhere").search(said):
         return len(said.split()) > 8
     return bool(pattern(language, "asks_start").match(said) or pattern(language, "asks_anywhere").search(said))
@@ -70,8 +73,18 @@ def sounds_like_asking(text: str, language: Language, strict: bool = True) -> bo
     return said[0] not in answering and not {"or", "ou", "oder"} & set(said)
 
 
+def begins_a_question(text: str, language: Language) -> bool:
+    """A question word with a verb or a thing behind it ("wo wohnen Eisbären"); not "where the bears are"."""
+    said = read(_within(plain(text, language), language), language)
+    first = said[0].folded if said else ""
+    if len(said) < 3 or first not in folded_words(language, "indirect") - {"when", "quand", "si", "if", "ob", "ce"}:
+        return False
+    return said[1].weight > 0
+
+
 def is_inverted(text: str, language: Language) -> bool:
     """Words in the order of a question ("can frogs breathe"), which recognisers write without its mark."""
+    text = re.sub(r"(?<=[a-z])['’]re\b", " are", text)  # "we're" is not "were"
     said = _within(plain(text, language), language)
     return bool(pattern(language, "inverted").search(said)) and not hesitates(text, language)
 
@@ -104,6 +117,13 @@ _VOWEL = re.compile(r"[aeiouyäöüàâéèêëîïôûùœ]")
 _CLUSTER = re.compile(r"[bcdfghjklmnpqrstvwxz]{5,}")
 _KEYBOARD = re.compile(r"q[^uaeiäöüéèê\W]|[^aeiouyn]j(?![aeiouyäöü])|sdf|dfg|kjh|qwe|^[^aeiouyäöü]{4,}")  # no word of ours
 _BABBLE = re.compile(r"(\w{1,3})\1{2,}|(.)\2{3,}")
+
+
+def only_fills_a_pause(text: str, language: Language) -> bool:
+    """Humming with nothing in it but "yes" or "well" ("öhm ja äh"), where no yes or no was asked for."""
+    spoken = [token for token in tokens(text, language) if token.isalpha()]
+    said = plain(text, language).split()
+    return len(said) < len(spoken) and set(said) <= folded_words(language, "lead") | folded_words(language, "yes")
 
 
 def is_gibberish(token: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -20,6 +21,7 @@ _PREFIXES = (
     *("raus", "rein", "rauf", "rüber", "weg", "fort", "fest", "ein", "auf", "aus", "los", "mit", "vor", "hin", "her", "nach"),
     *("zer", "ver", "an", "ab", "um", "zu", "be"),
 )
+_ELIDED = re.compile(r"[ldsnjmt][aàâeéèêiîoôuûyh]\w{2}")
 _LONGEST = 4  # words in the longest expression that counts as one ("pomme de terre")
 ARTICLES = frozenset(  # never content, in any of the languages
     {"a", "an", "the", "un", "une", "le", "la", "les", "l", "des", "du", "der", "die", "das", "den", "dem", "ein", "eine"}
@@ -164,6 +166,8 @@ def read_word(token: str, language: Language) -> Word:
         inner = _without_prefix(token)
         own = known = bool(inner)
         sense = meaning(inner, language) if inner else sense
+    if language == "fr" and not own and _ELIDED.match(token) and is_known(token[1:], language):
+        return read_word(token[1:], language)  # "lombre"
     if not own:
         for other in LANGUAGES:
             if other != language and is_known(token, other):

@@ -50,6 +50,7 @@ class Manner(Strict):
     ``tags`` at the end ask to be agreed with ("isn't it"); ``two_part`` marks a question that asks two things;
     ``one_more`` adds one to a number; ``inverted`` is the order of words in a question;
     ``averts`` names what is to be avoided ("so he is not eaten").
+    ``openers`` call for attention ("guess what"); ``indirect`` words begin what is not known ("... how it's called").
     ``comparing`` words begin a comparison ("like a wheel"); ``vague`` marks an answer that gropes ("something with the sun"). ``number_slips`` are what recognisers write for
     numbers, used only where a number is asked for. ``irregular`` maps a basic form to the forms a stemmer cannot reach,
     children's own ones included.
@@ -87,6 +88,8 @@ class Manner(Strict):
     rude: WordSet
     vague: Patterns
     comparing: WordSet
+    openers: Patterns
+    indirect: WordSet
     tags: Patterns
     two_part: Patterns
     one_more: Patterns
