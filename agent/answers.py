@@ -3,112 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import replace
 
-from agent.coverage import Cover, Target, child_words, cover, target
-from agent.lexicon import manner
+from agent.coverage import Cover, Target, child_words, cover
 from agent.likeness import SURE, broader, like, opposites_of, related_to
-from agent.normalise import fold, folded_words, is_break, pattern, plain, tokens
-from agent.numerals import number_like
+from agent.normalise import pattern, plain
+from agent.number_answers import weigh_number
+from agent.prepared import Prepared, Weighed, first_text, misconception_in
 from agent.turn import Language
-from agent.vocabulary import ARTICLES, Word, read
+from agent.vocabulary import Word, read
 
 RIGHT = 0.65  # share of an accepted answer's weight from which on it was given
 VAGUE = 0.34  # from here on it was given in part
 _NO_THINGS = frozenset({"action", "quality", "position", "feeling", "kinds"})
 KINDS = frozenset({"animal", "colour", "person", "vehicle", "clothes", "shape", "body", "toy"})  # one is never another
-
-Sort = Literal["correct", "partial", "wrong", "none"]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An expectation, read once. ``polarity`` is off when the question itself is negated ("what did it
-    not have?"). ``welcome`` are the concepts that some answer holds, so that none of them speaks against another.
-    ``word_for_word`` are the answers and misconceptions as :func:`literal` has them, to the misconception's index."""
-
-    language: Language
-    question: tuple[Word, ...]
-    accepted: tuple[Target, ...]
-    ideas: tuple[Target, ...]
-    misconceptions: tuple[tuple[Target, ...], ...]
-    names: tuple[Target, ...]
-    polarity: bool
-    numbers: frozenset[int]
-    welcome: frozenset[str]
-    word_for_word: Mapping[str, int | None] = field(default_factory=dict, hash=False, compare=False)
-    two_parts: bool = False
-
-
-@dataclass(frozen=True)
-class Weighed:
-    """``none``: nothing in the words bears on the question. ``pairs`` are the words that decided, with the expected ones."""
-
-    sort: Sort
-    score: float = 0.0
-    matched: str = ""
-    pairs: tuple[tuple[Word, Word], ...] = ()
-    misconception: int | None = None
-    reason: str = ""
-
-
-@lru_cache(maxsize=512)
-def prepare(
-    language: Language,
-    question: str,
-    accepted: tuple[str, ...],
-    ideas: tuple[str, ...],
-    misconceptions: tuple[tuple[str, ...], ...],
-    names: tuple[str, ...],
-) -> Prepared:
-    """Read everything once; a session asks each question several times."""
-    asked = read(question, language)
-    news = () if pattern(language, "two_part").search(plain(question, language)) else asked
-    targets = tuple(target(text, news, language) for text in accepted)
-    numbers = [[word.number for word in item.words if word.number is not None] for item in targets]
-    wanted = tuple(target(text, news, language) for text in ideas)
-    single = all(len(found) == 1 for found in numbers)
-    single = single and all(any(word.number is not None for word in idea.words) for idea in wanted)
-    return Prepared(
-        language,
-        asked,
-        targets,
-        wanted,
-        tuple(tuple(target(text, asked, language) for text in ways) for ways in misconceptions),
-        tuple(target(text, (), language) for text in names),
-        not any(word.negated for word in asked),
-        frozenset(found[0] for found in numbers if found[0] is not None) if numbers and single else frozenset(),
-        frozenset(
-            name for item in (*targets, *wanted) for word in item.words if not word.negated for name in word.meaning.concepts
-        ),
-        {literal(way, language): index for index, ways in enumerate(misconceptions) for way in ways}
-        | {literal(answer, language): None for answer in (*accepted, *(ideas if len(ideas) == 1 else ()))},
-        bool(pattern(language, "two_part").search(plain(question, language))),
-    )
-
-
-@lru_cache(maxsize=4_000)
-def literal(text: str, language: Language) -> str:
-    """A text word for word, without capitals, accents, punctuation and articles: equal texts are the same answer."""
-    words = [fold(token, language) for token in tokens(text, language) if not is_break(token)]
-    return " ".join([word for word in words if word not in ARTICLES] or words)
-
-
-def said_word_for_word(text: str, expected: Prepared) -> Weighed | None:
-    """What was said exactly as the story has it needs no reading: an accepted answer, or else a misconception."""
-    said = literal(text, expected.language)
-    if not said or said not in expected.word_for_word:
-        return None
-    index = expected.word_for_word[said]
-    if index is not None:
-        return Weighed("wrong", 0.0, _first_text(expected, index), (), index, "a known misconception, word for word")
-    found = next((item for item in (*expected.accepted, *expected.ideas) if literal(item.text, expected.language) == said), None)
-    words = found.words if found else ()
-    pairs = tuple((word, word) for word in words)
-    return Weighed("correct", 1.0, found.text if found else "", pairs, reason="an accepted answer, word for word")
 
 
 def weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
@@ -129,14 +38,14 @@ def weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
 def _weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
     said = child_words(text, spoken)
     if expected.numbers:
-        counted = _weigh_number(said, expected, text, spoken)
+        counted = weigh_number(said, expected, text, spoken)
         if counted:
             return counted
     covers = [(cover(said, item, expected.language, expected.polarity, expected.welcome), item) for item in expected.accepted]
     best, item = max(
         covers, key=lambda pair: (pair[0].share - pair[0].against, pair[0].weight), default=(Cover(0.0, False, (), 0.0), None)
     )
-    wrong, index = _misconception(said, expected)
+    wrong, index = misconception_in(said, expected)
     ideas = [(cover(said, idea, expected.language, expected.polarity, expected.welcome), idea) for idea in expected.ideas]
     needed = [pair for pair in ideas if not pair[1].all_given] or ideas
     covered = [pair for pair in needed if pair[0].share >= RIGHT and not pair[0].against]
@@ -148,12 +57,12 @@ def _weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
     score = round(min(1.0, max(best.share, len(covered) / len(needed) if needed else 0.0)), 3)
     name = item.text if item else ""
     if wrong and wrong.share >= RIGHT and not wrong.against:
-        if complete and len(ideas) > 1 and all(pair[0].share >= RIGHT and not pair[0].against for pair in ideas):
+        if _names_the_right_one_too(wrong, ideas):
             stronger = False  # "the bear, because he is heavier than the mouse" where "the mouse" is wrong
         else:
             stronger = wrong.weight > best.weight + 0.3 if right or complete else not _part_of_answer(wrong, expected)
         if stronger and not (right and _exact(said, best)):
-            return Weighed("wrong", score, _first_text(expected, index), wrong.pairs, index, "a known misconception")
+            return Weighed("wrong", score, first_text(expected, index), wrong.pairs, index, "a known misconception")
     if right or complete:
         pairs = best.pairs if right else tuple(pair for found, _ in covered for pair in found.pairs)
         if pattern(spoken, "vague").search(plain(text, spoken)):
@@ -184,7 +93,7 @@ def _weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
     if vague := _kind_of(said, expected):
         return Weighed("partial", max(score, 0.3), name, ((vague, vague),), reason="names only the kind of thing")
     if wrong and wrong.share >= 0.5 and not wrong.against:
-        return Weighed("wrong", score, _first_text(expected, index), wrong.pairs, index, "close to a known misconception")
+        return Weighed("wrong", score, first_text(expected, index), wrong.pairs, index, "close to a known misconception")
     if hint := _goes_with(said, expected):
         return Weighed("partial", max(score, 0.3), name, ((hint, hint),), reason="names what goes with it")
     return Weighed("none", score)
@@ -230,67 +139,13 @@ def _corrected(text: str, language: Language) -> str:
     return last if len(parts) > 1 and any(word.weight > 0 for word in read(last, language)) else text
 
 
-def _weigh_number(said: Sequence[Word], expected: Prepared, text: str, language: Language) -> Weighed | None:
-    """Where a number is asked for, only the number counts; 11 is never close to 12. None if no number was said."""
-    because = folded_words(expected.language, "because")
-    asked = {word.number for word in expected.question if word.number is not None}
-    spoken: list[Word] = []
-    for word in said:
-        if word.folded in because and spoken:
-            break
-        if word.number is not None:
-            spoken.append(word)
-    if len(spoken) > 1:
-        spoken = [word for word in spoken if word.number not in asked or word.number in expected.numbers] or spoken
-    if not spoken and sum(word.weight > 0 for word in said) <= 3:
-        named = [
-            word for word in said if any(like(word, other, language) >= SURE for other in expected.question if other.weight)
-        ]
-        heard = [word for word in said if word.weight > 0 or len(said) == 1 or named]
-        spoken = [slip for word in heard if word not in named and (slip := _number_slip(word, language))][-1:]
-    if not spoken:
-        return None
-    last = spoken[-1]
-    right = last.number in expected.numbers
-    if not right and last.number is not None and last.number + 1 in expected.numbers:
-        right = bool(pattern(language, "one_more").search(plain(text, language)))
-    name = next((item.text for item in expected.accepted if any(word.number == last.number for word in item.words)), "")
-    if last.negated and expected.polarity:
-        return Weighed("wrong", 0.0, reason="says that it is not this number")
-    alternatives = plain(text, expected.language).split()
-    if any(word in {"or", "ou", "oder"} for word in alternatives) and len({word.number for word in spoken}) > 1:
-        either = any(word.number in expected.numbers for word in spoken)
-        return Weighed("partial" if either else "wrong", 0.5 if either else 0.0, name, reason="says two numbers")
-    if right:
-        return Weighed("correct", 1.0, name, ((last, last),), reason="the right number")
-    _, index = _misconception(said, expected)
-    return Weighed("wrong", 0.0, "", ((last, last),), index, "another number")
-
-
-def _number_slip(word: Word, language: Language) -> Word | None:
-    """A number that was misheard: "tree", "vin", "zwansig"."""
-    slips = manner(language).number_slips
-    digits = slips.get(word.text) or slips.get(word.folded) or ("" if word.known else number_like(word.text, language))
-    return replace(word, number=int(digits)) if digits else None
-
-
-def _misconception(said: Sequence[Word], expected: Prepared) -> tuple[Cover | None, int | None]:
-    best: Cover | None = None
-    index: int | None = None
-    for number, ways in enumerate(expected.misconceptions):
-        for way in ways:
-            found = cover(said, way, expected.language, expected.polarity)
-            if (
-                found.share >= 0.5
-                and not found.against
-                and (best is None or (found.share, found.weight) > (best.share, best.weight))
-            ):
-                best, index = found, number
-    return best, index
-
-
-def _first_text(expected: Prepared, index: int | None) -> str:
-    return expected.misconceptions[index][0].text if index is not None and expected.misconceptions[index] else ""
+def _names_the_right_one_too(wrong: Cover, ideas: Sequence[tuple[Cover, Target]]) -> bool:
+    """Of two that the question has named, the child names the right one, and says more than the other's name."""
+    denied = {child for child, _ in wrong.pairs}
+    return len(ideas) > 1 and any(
+        idea.all_given and found.share >= RIGHT and not found.against and not {child for child, _ in found.pairs} & denied
+        for found, idea in ideas
+    )
 
 
 def _also_for(said: Sequence[Word], expected: Prepared) -> bool:

@@ -15,9 +15,9 @@ from agent.turn import Band, Language
 FOLDER = Path(__file__).resolve().parent / "words" / "asides"
 # A question that does not address the robot is not about the robot: "do snails sleep" is not.
 _YOU: dict[Language, frozenset[str]] = {
-    "en": frozenset("you your yours yourself u".split()),
-    "fr": frozenset("tu te toi ton ta tes t'es t'as t'aimes vous".split()),
-    "de": frozenset("du dich dir dein deine deinen deiner dus bistu biste".split()),
+    "en": frozenset(["you", "your", "yours", "yourself", "u"]),
+    "fr": frozenset(["tu", "te", "toi", "ton", "ta", "tes", "t'es", "t'as", "t'aimes", "vous"]),
+    "de": frozenset(["du", "dich", "dir", "dein", "deine", "deinen", "deiner", "dus", "bistu", "biste"]),
 }
 CLOSE_ENOUGH = 72  # of 100: below, the teacher is named rather than a wrong answer given
 

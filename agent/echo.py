@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from agent.answers import Weighed
 from agent.expectation import Expectation
 from agent.likeness import SURE, like
 from agent.normalise import fold, folded_words
+from agent.prepared import Weighed
 from agent.vocabulary import Word, read
 
 _NO_THINGS = frozenset({"action", "quality", "position"})

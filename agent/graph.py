@@ -48,7 +48,9 @@ def hear(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
     ports, progress = runtime.context, state["progress"]
     story = ports.story(progress.language)
     said = state.get("waiting")
-    broke_in = said is not None and bool(state.get("unsaid"))  # words over the end of the question are its answer
+    # Words that come over the end of a question, or over a hint to it, answer it; over a telling they cannot.
+    unsaid = {sentence.text for sentence in state.get("unsaid") or ()}
+    broke_in = said is not None and bool(unsaid) and (progress.pending is None or progress.pending.ask in unsaid)
     if said is None:
         assert progress.pending is not None
         ports.robot.listen(True)
@@ -70,17 +72,21 @@ def judge(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
     if said.safety.startswith("handoff"):
         return {"judgement": Judgement("disclosure", progress.language, reason=said.safety)}
     story = ports.story(progress.language)
-    pending = progress.pending or Pending("prior", "")
+    broke_in = bool(state.get("broke_in"))
+    pending = Pending("prior", "") if broke_in or progress.pending is None else progress.pending
     found = ports.judge.judge(said, expectation(story, pending))
     if found.language != progress.language and not found.foreign:
         story = ports.story(found.language)
         pending = _translated(pending, story, ports.strategist.setting.band)
         found = replace(ports.judge.judge(said, expectation(story, pending)), language=story.language)
-        progress = replace(progress, language=story.language, pending=pending if progress.pending else None)
+        kept = progress.pending if broke_in or progress.pending is None else pending
+        progress = replace(progress, language=story.language, pending=kept)
     prompt = prompt_of(story, pending)
     if prompt is not None and prompt.shape.answer == "open" and found.verdict in ("partial", "wrong"):
         found = replace(found, verdict="correct")  # a question of taste has no wrong answers, and no half ones
-    if pending.kind == "prompt" and prompt is not None and not pending.attempts and not state.get("broke_in"):
+    if broke_in and found.verdict not in ("stop", "disclosure", "question"):
+        found = replace(found, verdict="off_topic", score=0.0, child_word="", reason="said into the telling, before any question")
+    if pending.kind == "prompt" and prompt is not None and not pending.attempts:
         progress = _learned(progress, found, prompt.shape.concept, prompt.shape.difficulty, prompt.shape.answer == "open")
     progress = replace(progress, verdicts=(*progress.verdicts, found.verdict)[-RECENT:])
     return {"judgement": found, "progress": progress}
@@ -108,7 +114,7 @@ def answer(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
     facts: tuple[str, ...] = ()
     if strategy.id == "ANSWER_QUESTION" and heard is not None:
         facts = asides.answer(heard.text, story, ports.strategist.setting.band)
-    unsaid = tuple(state.get("unsaid") or ())
+    unsaid = tuple(state.get("unsaid") or ()) if state.get("broke_in") else ()
     request = Request(story, progress, strategy, state.get("judgement"), heard, ports.profile(), facts, unsaid)
     draft = ports.storyteller.draft(request)
     ports.speaker.finish = lambda sentence: ports.storyteller.finish(sentence, ports.profile())

@@ -18,14 +18,23 @@ from typing import Literal, cast
 from agent import privacy, safety, story_facts
 from agent.readability import LIMITS, too_hard, words
 from agent.readability import sentences as split
+from agent.safety_patterns import fold, fold_allowed
 from agent.turn import BANDS, LANGUAGES, Band, Language
 
+_LABELS = (
+    "user|assistant|system|child|robot|reachy|teacher|tutor|enfant|élève|kind|lehrer\\w*|answer|question|response|réponse|antwort|"
+    "frage|note"
+)
+_EMOJI = (
+    r"[\U0001f000-\U0001faff\u2600-\u27bf\u2190-\u21ff\u2b00-\u2bff\ufe0f]|"
+    r"(?<!\w)[:;]-?[)(DPp](?!\w)|<3|(?<!\w)x[dD](?!\w)"
+)
 _NEVER_SPOKEN = (
     ("markdown or markup", re.compile(r"\*|__|`|^\s*(?:#+|[-•]|\d+[.)])\s|\]\(|[\[\]{}<>|\\]|&\w+;")),
-    ("a speaker's label", re.compile(r"^\s*(?:user|assistant|system|child|robot|reachy|teacher|tutor|enfant|élève|kind|lehrer\w*|answer|question|response|réponse|antwort|frage|note)\s*:", re.I)),
-    ("an emoji or emoticon", re.compile(r"[\U0001f000-\U0001faff\u2600-\u27bf\u2190-\u21ff\u2b00-\u2bff\ufe0f]|(?<!\w)[:;]-?[)(DPp](?!\w)|<3|(?<!\w)x[dD](?!\w)")),
+    ("a speaker's label", re.compile(rf"^\s*(?:{_LABELS})\s*:", re.I)),
+    ("an emoji or emoticon", re.compile(_EMOJI)),
     ("a link", re.compile(r"https?:|www\.|\w\.(?:com|org|net|de|fr)\b|\w@\w", re.I)),
-    ("characters that cannot be spoken", re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd\u200b\ue000-\uf8ff#~^$€£§=_]{1}(?<![=€£$])|[\x00-\x08\ufffd]")),
+    ("characters that cannot be spoken", re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd\u200b\ue000-\uf8ff#~^§_]")),
 )
 _STUTTER = re.compile(r"\b(\w+)(?:\s+\1\b){3,}", re.I)
 _LOOP = re.compile(r"( [a-z0-9]+(?: [a-z0-9]+){1,5})(?:\1){3,}(?= )")
@@ -101,7 +110,7 @@ def _unsaid(text: str, language: Language, band: Band, allowed: str) -> tuple[st
     for what, shape in _NEVER_SPOKEN:
         if shape.search(text):
             return "artefact", what
-    if _STUTTER.search(text) or _LOOP.search(safety.fold(text, language)):
+    if _STUTTER.search(text) or _LOOP.search(fold(text, language)):
         return "artefact", "the same words over and over"
     if found := safety.find(text, language, "robot", band, allowed):
         return found.category, f"{found.category}: “{found.pattern}”"
@@ -142,8 +151,8 @@ def sentence_fault(sentence: str, contract: Contract) -> str:
 
 def _authored(sentence: str, contract: Contract) -> bool:
     """Whether the whole sentence stands word for word in the authored material."""
-    material = safety.fold_allowed(contract.allowed, contract.language)
-    return bool(material) and safety.fold(sentence, contract.language).strip(" .") in material
+    material = fold_allowed(contract.allowed, contract.language)
+    return bool(material) and fold(sentence, contract.language).strip(" .") in material
 
 
 def reply_faults(sentences: Sequence[str], contract: Contract) -> list[str]:
@@ -178,7 +187,7 @@ def invites(sentence: str, language: Language) -> bool:
     end = sentence.rstrip(" ”“»\"')")
     if end.endswith(("?", "…", "...")):
         return True
-    return story_facts.invitation(language).search(safety.fold(sentence, language)) is not None
+    return story_facts.invitation(language).search(fold(sentence, language)) is not None
 
 
 def _too_hard(text: str, count: int, contract: Contract) -> list[str]:
@@ -197,7 +206,7 @@ def _too_hard(text: str, count: int, contract: Contract) -> list[str]:
 def _repeats(parts: Sequence[str], language: Language) -> bool:
     from rapidfuzz.fuzz import ratio
 
-    folded = [safety.fold(part, language) for part in parts]
+    folded = [fold(part, language) for part in parts]
     return any(ratio(one, other) > 92 for place, one in enumerate(folded) for other in folded[:place])
 
 
@@ -226,7 +235,7 @@ def band_of(age: object) -> Band:
     if age is None:
         return "6-7"
     if age in BANDS:
-        return cast(Band, age)
+        return next(band for band in BANDS if band == age)
     try:
         years = float(cast(str, age))
     except (TypeError, ValueError):

@@ -41,6 +41,8 @@ def header(settings: Settings, language: Language, session: str, clock: Clock) -
         "simulated_child": (persona or "typical") if kind == "simulated" else "",
         "started": clock.utc().isoformat(timespec="milliseconds"),
         "settings": settings.model_dump(mode="json"),
+        "limit_seconds": settings.limit,
+        "system": platform.platform(),
         "hashes": {f"stories/{settings.story}/{file.name}": _digest(file) for file in files} | {"code": _code()},
         "versions": {"fabula": __version__, "python": platform.python_version()}
         | {library: importlib.metadata.version(library) for library in _LIBRARIES},

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from agent.answers import Prepared, Weighed, literal, prepare, said_word_for_word, weigh
+from agent.answers import weigh
 from agent.coverage import child_words, cover, target
 from agent.echo import echo
 from agent.expectation import Expectation
@@ -18,6 +18,7 @@ from agent.language import Heard, hear
 from agent.language import warm as warm_language
 from agent.normalise import folded_words, plain, without_noise
 from agent.other_talk import other_talk, says_more, speaks_of_itself
+from agent.prepared import Prepared, Weighed, literal, prepare, said_word_for_word
 from agent.speech_acts import (
     asks,
     begins_a_question,
@@ -84,14 +85,14 @@ class Judge:
     def _literally(self, utterance: Utterance, expected: Expectation) -> tuple[Verdict, Weighed, str] | None:
         """What is word for word in the story is that, whatever else it could mean: "stop" where "stop" is the answer."""
         language = expected.language
-        if utterance.confidence < CONFIDENT or self.disclosed(utterance.text, language):
+        if utterance.confidence < CONFIDENT:
             return None
         if expected.choices:
             said = literal(utterance.text, language)
             named = [name for name, ways in expected.choices.items() if said and said in {literal(w, language) for w in ways}]
             return ("correct", Weighed("correct", 1.0, reason="made a choice"), named[0]) if len(named) == 1 else None
         found = said_word_for_word(utterance.text, _ready(expected))
-        if found is None or (expected.answer == "open" and found.sort == "wrong"):
+        if found is None or (expected.answer == "open" and found.sort == "wrong") or self.disclosed(utterance.text, language):
             return None
         return _as_verdict(found), found, ""
 

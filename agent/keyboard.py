@@ -24,6 +24,7 @@ from agent.screen import Stage
 from agent.terminal_mode import KeyByKey
 from agent.turn import Utterance
 
+READING = 300.0  # seconds for the first question: a newcomer is still reading the screen
 SLOWER = 6.0  # typing takes a child this many times as long as speaking
 LEAST = 30.0  # seconds without a key before it counts as silence, at least
 STOP = "stop"  # understood in all three languages
@@ -84,6 +85,8 @@ class Keyboard:
         """Wait for a line. An empty line is silence, and so is no key for ``max(6 * how.patience, least)`` seconds."""
         began = self._clock.now()
         patience = max(how.patience * SLOWER, self._least)
+        if how.about.startswith("assent"):
+            patience = max(patience, READING)
         self._await(True)
         try:
             since = time.monotonic()

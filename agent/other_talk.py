@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from agent.answers import KINDS, Prepared, Weighed
+from agent.answers import KINDS
 from agent.expectation import Expectation, addresses_child
 from agent.likeness import SURE, like
 from agent.normalise import folded_words, pattern, plain
 from agent.phonetics import sound
+from agent.prepared import Prepared, Weighed
 from agent.speech_acts import is_gibberish, talks_of_other_things, talks_of_own_life, words_of
 from agent.turn import LANGUAGES, Language, Verdict
 from agent.vocabulary import ARTICLES, Word, is_known, read
@@ -92,7 +93,10 @@ def other_talk(text: str, expected: Expectation, ready: Prepared, language: Lang
     news = [word for word in answer if word.weight >= 0.6 and not _among(word, asked, ready)]
     answering = any(_among(word, news, ready) for word in content)
     elsewhere = talks_of_other_things(text, language) or not addresses_child(expected)
-    compares = bool({word.folded for word in said[1:]} & folded_words(language, "comparing"))
+    compares = any(
+        word.folded in folded_words(language, "comparing") and before.folded not in folded_words(language, "own_life")
+        for before, word in pairwise(said)
+    )
     if not answering and not compares and elsewhere and not _may_answer(said, expected) and talks_of_own_life(text, language):
         return "off_topic", "talks of something else"
     if content and pattern(language, "vague").search(plain(text, language)):
@@ -130,12 +134,15 @@ _LONG = 6  # words; who says that much may well mean the right thing in words th
 
 
 def _another_of_the_kind(full: Sequence[Word], asked: Sequence[Word], news: Sequence[Word], ready: Prepared) -> bool:
-    """Another animal, colour or person than the one expected, which the question has not named."""
+    """Another animal, colour or person than the one expected."""
     kinds = {table for word in news for table in word.meaning.tables} & KINDS
-    return any(word.meaning.tables & kinds and not _among(word, asked, ready) for word in full)
+    short = len(full) == 1  # "blue" alone is an answer, even where the question mixes blue with yellow
+    return any(word.meaning.tables & kinds and (short or not _among(word, asked, ready)) for word in full)
 
 
-def _short_and_other(said: Sequence[Word], full: Sequence[Word], asked: Sequence[Word], ready: Prepared, language: Language) -> bool:
+def _short_and_other(
+    said: Sequence[Word], full: Sequence[Word], asked: Sequence[Word], ready: Prepared, language: Language
+) -> bool:
     """A plain phrase with something new in it: short enough to be certain that it is not the answer in other words."""
     spoken = [word for word in said if not word.number] if ready.numbers else said
     if ready.numbers or any(word.negated for word in said):

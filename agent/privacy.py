@@ -7,13 +7,15 @@ gigabyte; what must not be missed here is what a child says about itself.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from agent.safety import Personal, fold_word, lexicon
+from agent.safety_lexicon import Personal, lexicon
+from agent.safety_patterns import fold_word
 from agent.turn import LANGUAGES, Language
 
 Kind = Literal["NAME", "PLACE", "PHONE", "MAIL", "SCHOOL", "BIRTHDAY", "ADDRESS", "URL"]
@@ -27,7 +29,9 @@ _NUMERALS = re.compile(r"(?<![\w.,])(?:\+\s?|\(\s?)?\d(?:[\s./()-]{0,3}\d){5,}(?
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:[ .,]\d{3})+$|[1-9]\d*0{5,}$")
 _ENDINGS = "com|org|net|de|fr|be|eu|uk|co uk|io|ch"
 _PROVIDERS = "gmail|hotmail|yahoo|outlook|gmx|web|icloud|orange|free|skynet|telenet|t-online|laposte|googlemail"
-_PARTICLES = frozenset({"von", "van", "de", "der", "den", "el", "al", "di", "da", "le", "la", "du", "des", "mc", "o", "ben", "bin", "zu"})
+_PARTICLES = frozenset(
+    {"von", "van", "de", "der", "den", "el", "al", "di", "da", "le", "la", "du", "des", "mc", "o", "ben", "bin", "zu"}
+)
 _DAY = re.compile(r"[.!?;\n]")
 
 
@@ -146,8 +150,17 @@ class _Finder:
     def _birthdays(self, text: str) -> Iterator[Span]:
         """Every date in a sentence that speaks of a birthday."""
         for cue in self.birthdays.finditer(text):
-            begin = max((end.end() for end in _DAY.finditer(text, 0, cue.start()) if not text[end.start() - 1 : end.start()].isdecimal()), default=0)
-            after = next((end.start() for end in _DAY.finditer(text, cue.end()) if not text[end.start() - 1].isdecimal()), len(text))
+            begin = max(
+                (
+                    end.end()
+                    for end in _DAY.finditer(text, 0, cue.start())
+                    if not text[end.start() - 1 : end.start()].isdecimal()
+                ),
+                default=0,
+            )
+            after = next(
+                (end.start() for end in _DAY.finditer(text, cue.end()) if not text[end.start() - 1].isdecimal()), len(text)
+            )
             for shape in self.dates:
                 yield from (Span(*match.span(), "BIRTHDAY", True) for match in shape.finditer(text, begin, after))
 
@@ -190,7 +203,7 @@ class _Finder:
         return self.digits[tens] + self.digits[units] if joint and units in self.digits and tens in self.digits else None
 
     def _named(self, text: str, words: list[re.Match[str]], lower: bool, kept: frozenset[str]) -> Iterator[Span]:
-        """"My name is X", and "I'm X" where X is a name."""
+        """ "My name is X", and "I'm X" where X is a name."""
         for cue in self.names.finditer(text):
             yield from self._name_after(text, words, cue.end(), lower, kept, True, lambda _: True)
         for cue in self.weak.finditer(text):
@@ -205,7 +218,8 @@ class _Finder:
             yield from self._name_after(text, words, cue.end(), lower, kept, False, lambda _: True)
 
     def _related(self, text: str, words: list[re.Match[str]], lower: bool, kept: frozenset[str]) -> Iterator[Span]:
-        """"My sister Emma": a listed name, or (where nouns are small) a capitalised word."""
+        """ "My sister Emma": a listed name, or (where nouns are small) a capitalised word."""
+
         def plausible(word: str) -> bool:
             return self.fold(word) in self.first_names or (self.language != "de" and word[0].isupper())
 
@@ -226,7 +240,8 @@ class _Finder:
             yield Span(*word.span(), "NAME", False)
 
     def _titled(self, text: str, words: list[re.Match[str]], lower: bool, kept: frozenset[str]) -> Iterator[Span]:
-        """"Mrs Smith", but not "Mr Fox", and in small letters only where nothing is capitalised."""
+        """ "Mrs Smith", but not "Mr Fox", and in small letters only where nothing is capitalised."""
+
         def plausible(word: str) -> bool:
             folded = self.fold(word)
             return folded not in self.fiction and folded not in self.common and (word[0].isupper() or lower)
@@ -247,7 +262,14 @@ class _Finder:
                 yield Span(*word.span(), "NAME", False)
 
     def _name_after(
-        self, text: str, words: list[re.Match[str]], end: int, lower: bool, kept: frozenset[str], own: bool, first: Callable[[str], bool]
+        self,
+        text: str,
+        words: list[re.Match[str]],
+        end: int,
+        lower: bool,
+        kept: frozenset[str],
+        own: bool,
+        first: Callable[[str], bool],
     ) -> Iterator[Span]:
         """The name that follows at ``end``: a word that ``first`` accepts, and the further names behind it."""
         place = next((place for place, word in enumerate(words) if word.start() >= end), None)
@@ -268,7 +290,7 @@ class _Finder:
             yield Span(chosen[0].start(), chosen[-1].end(), "NAME", own)
 
     def _means_else(self, word: str, text: str, words: list[re.Match[str]]) -> bool:
-        """"My name is not long" names nobody, but "je m'appelle Rose" does."""
+        """ "My name is not long" names nobody, but "je m'appelle Rose" does."""
         folded = self.fold(word)
         shouted = text.isupper() or len(words) < 2
         capital = word[0].isupper() and not shouted and folded in self.first_names
@@ -287,7 +309,7 @@ class _Finder:
         return (lower and ends) or len(word[0]) == 1
 
     def _places(self, text: str, words: list[re.Match[str]], lower: bool, kept: frozenset[str]) -> Iterator[Span]:
-        """"I live in X"; an article before it only with a place that is known to have one."""
+        """ "I live in X"; an article before it only with a place that is known to have one."""
         for cue in self.places.finditer(text):
             place = next((place for place, word in enumerate(words) if word.start() >= cue.end()), None)
             if place is None or not _BLANK.fullmatch(text[cue.end() : words[place].start()]):
@@ -306,7 +328,11 @@ class _Finder:
             for word in following_words:
                 gap = text[chosen[-1].end() : word.start()]
                 joins = self.fold(word[0]) in _PLACE_JOINTS and word.end() < len(text)
-                if not _BLANK.fullmatch(gap) or not (word[0][0].isupper() or joins) or self.fold(word[0]) in self.common - _PLACE_JOINTS:
+                if (
+                    not _BLANK.fullmatch(gap)
+                    or not (word[0][0].isupper() or joins)
+                    or self.fold(word[0]) in self.common - _PLACE_JOINTS
+                ):
                     break
                 chosen.append(word)
             while chosen[-1][0] in _PLACE_JOINTS:
@@ -316,11 +342,34 @@ class _Finder:
             yield Span(chosen[0].start(), chosen[-1].end(), "PLACE", True)
 
     def _is_verb(self, word: str) -> bool:
-        """"Je viens de manger" names no place."""
+        """ "Je viens de manger" names no place."""
         return self.language == "fr" and word.islower() and word.endswith(("er", "ir", "re", "oir"))
 
 
-_GERMAN_VERBS = frozenset({"ist", "hat", "sagt", "sagte", "mag", "kann", "wohnt", "spielt", "geht", "kommt", "war", "und", "heißt", "will", "liest", "findet", "schreit", "lacht", "singt", "hilft"})
+_GERMAN_VERBS = frozenset(
+    {
+        "ist",
+        "hat",
+        "sagt",
+        "sagte",
+        "mag",
+        "kann",
+        "wohnt",
+        "spielt",
+        "geht",
+        "kommt",
+        "war",
+        "und",
+        "heißt",
+        "will",
+        "liest",
+        "findet",
+        "schreit",
+        "lacht",
+        "singt",
+        "hilft",
+    }
+)
 _DETERMINERS = (" eine", " die", " der", " ein", " a", " the", " une", " la", " diese", " alte", " junge", " arme")
 _ARTICLES = frozenset({"the", "la", "le", "les", "die", "der", "den", "das", "dem"})
 _PLACE_JOINTS = frozenset({"am", "an", "der", "sur", "sous", "en", "les", "upon", "de", "la", "im", "bei", "ob"})
@@ -328,7 +377,7 @@ _PLACE_JOINTS = frozenset({"am", "an", "der", "sur", "sous", "en", "les", "upon"
 
 def _in_order(values: list[int]) -> bool:
     """Whether numbers only rise or only fall: counting, not a telephone."""
-    steps = [after - before for before, after in zip(values, values[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(values)]
     return all(step >= 0 for step in steps) or all(step <= 0 for step in steps)
 
 

@@ -47,6 +47,7 @@ class Draft:
     question: str = ""
     material: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    taught: tuple[str, ...] = ()
     asks: bool = False
 
 
@@ -78,6 +79,7 @@ class Author:
         self.parts = _Parts()
         self.material: list[str] = []
         self.question = ""
+        self.taught: tuple[str, ...] = ()
         self.asks = False
 
     def compose(self, strategy: Strategy, judgement: Judgement | None, adult: str = "", facts: tuple[str, ...] = ()) -> Draft:
@@ -121,13 +123,14 @@ class Author:
             strategies=(*self.progress.strategies, strategy.id)[-RECENT:],
             turns=self.progress.turns + 1,
         )
-        return Draft(said, progress, self.question, tuple(self.material), self._hidden(strategy), self.asks)
+        return Draft(said, progress, self.question, tuple(self.material), self._hidden(strategy), self.taught, self.asks)
 
     # ------------------------------------------------------------------ the strategies
 
     def _greet(self, noted: bool) -> Progress:
-        for key in ("hello", "robot", *(["noted"] if noted else []), "free"):
-            self._line(key)
+        self._line("hello")
+        for key in ("robot", *(["noted"] if noted else []), "free"):
+            self._line(key, role="fixed")  # what a child agrees to is said plainly
         return self._asked("assent", self._line("assent", role="ask"))
 
     def _prior(self) -> Progress:
@@ -141,22 +144,30 @@ class Author:
         prompt = prompt_of(self.story, pending)
         open_answer = prompt is None or prompt.shape.answer == "open"
         self._line("yes_open" if open_answer else "yes_right")
-        if judgement is not None and judgement.child_word:
+        struggled = pending.attempts > 0
+        if judgement is not None and judgement.child_word and (struggled or self.progress.questions % 2):
             self._line("word", spare=1, word=judgement.child_word)
         if strategy.praise:
             self._line("praise", spare=2)
         if prompt is None:
             return replace(self.progress, pending=None, silent=0)
         expand = prompt.words.expand
+        self.taught = expand.words
         self._material(expand.says[self.setting.band])
         met = (*self.progress.words, *(word for word in expand.words if word not in self.progress.words))
         progress = replace(self.progress, right=self.progress.right + 1, silent=0, words=met[-KEPT:])
-        if self.setting.band == "8-10" and not self.setting.second_language and self.progress.questions % 2:
+        if not self._says_it_together():
+            self._line("new_word", spare=2, word=expand.words[0])
             return replace(progress, pending=None)
         new = ", ".join(expand.words)
         said = self._line("repeat", words=new, gesture="listen")
         self.asks = True
         return replace(progress, pending=Pending("repeat", said, pending.beat, pending.prompt))
+
+    def _says_it_together(self) -> bool:
+        """Whether the child is asked to repeat the new words; otherwise the robot does. Every time would be tiring."""
+        every = {"4-5": 1, "6-7": 2, "8-10": 3}[self.setting.band]
+        return self.setting.second_language or self.progress.questions % every == 0
 
     def _help(self, strategy: Strategy, judgement: Judgement | None) -> Progress:
         pending = self._pending()
@@ -381,7 +392,7 @@ class Author:
         first = words(ask)[0]
         if self.story.language != "de" and first not in (*self.story.wording.names, "I"):
             ask = ask[0].lower() + ask[1:]  # it stands after a colon, where only German writes a capital
-        self._line("again", role="ask", ask=ask)
+        self.question = self._line("again", role="fixed", ask=ask)
 
     def _invite(self, key: str, after: str = "") -> None:
         if after.endswith("?"):

@@ -273,7 +273,8 @@ class Wiring:
         return Session(ports, self.graph, self.record, self.screen, self.clock, noted=settings.log)
 
     def _event(self, kind: str, values: Mapping[str, object]) -> None:
-        self.session.event(kind, **values)
+        turn = self.session.progress.turns if self.session.state else 0
+        self.session.event(kind, turn=turn, **values)
 
     def _refused(self, text: str, why: str) -> None:
         self.session.event("guard_refused", text=text, reason=why)

@@ -136,7 +136,7 @@ class Session:
                 judgement = values["judgement"]
                 knowledge = {concept: round(p, 3) for concept, p in self.progress.knowledge.items()}
                 pending = self.progress.pending
-                about = pending.about if pending else ""
+                about = pending.about if pending and not self.state.get("broke_in") else ""
                 row = asdict(judgement)
                 if not self.assented:
                     row = {**row, "child_word": "", "matched": ""}

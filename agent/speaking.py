@@ -139,6 +139,7 @@ class Speaker:
             "gesture": sentence.gesture,
             "refused": sentence.refused,
             "level": profile.level,
+            **({"plain": sentence.plain} if sentence.plain else {}),
         }
         self.screen.show({"kind": "saying", **event})
         started = self.clock.now()

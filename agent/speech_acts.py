@@ -86,6 +86,8 @@ def is_inverted(text: str, language: Language) -> bool:
     """Words in the order of a question ("can frogs breathe"), which recognisers write without its mark."""
     text = re.sub(r"(?<=[a-z])['’]re\b", " are", text)  # "we're" is not "were"
     said = _within(plain(text, language), language)
+    if pattern(language, "openers").match(said):
+        return False
     return bool(pattern(language, "inverted").search(said)) and not hesitates(text, language)
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from agent import privacy, safety
+from agent import privacy
+from agent.safety_lexicon import lexicon
+from agent.safety_patterns import compile_patterns, fold, fold_word
 from agent.turn import LANGUAGES, Language
 
 _SNOWBALL = {"en": "english", "fr": "french", "de": "german"}
@@ -21,7 +23,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 @lru_cache(maxsize=len(LANGUAGES))
 def invitation(language: Language) -> re.Pattern[str]:
     """What a request to the child begins with, to be searched in a folded sentence."""
-    return safety.compile_patterns(tuple(f"^ {words}" for words in safety.lexicon(language).invitations), language)
+    return compile_patterns(tuple(f"^ {words}" for words in lexicon(language).invitations), language)
 
 
 def revealed(sentence: str, language: Language, hidden: tuple[str, ...]) -> str:
@@ -86,12 +88,12 @@ def invented_name(sentence: str, language: Language, names: tuple[str, ...], all
     for place, token in enumerate(tokens):
         word = re.sub(r"['’]s$", "", token[0])
         word = re.sub(r"^[^\W\d_]{1,2}['’]", "", word) if language == "fr" else word
-        if not word or not word[0].isupper() or safety.fold_word(word, language) in known:
+        if not word or not word[0].isupper() or fold_word(word, language) in known:
             continue
         if privacy.is_first_name(word, language):
             return word
         begins = place == 0 or re.search(r"[.!?…:“”«„\"‘]\s*$", sentence[: token.start()]) is not None
-        if language != "de" and not begins and safety.fold_word(word, language) not in proper:
+        if language != "de" and not begins and fold_word(word, language) not in proper:
             return word
     return ""
 
@@ -100,13 +102,13 @@ def invented_name(sentence: str, language: Language, names: tuple[str, ...], all
 def _known(names: tuple[str, ...], allowed: str, language: Language) -> frozenset[str]:
     words = [word for text in (*names, allowed) for word in _WORD.findall(text)]
     words += [part for word in words for part in re.split(r"['’-]", word)]
-    return frozenset(safety.fold_word(word, language) for word in words)
+    return frozenset(fold_word(word, language) for word in words)
 
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _proper(language: Language) -> frozenset[str]:
-    entries = safety.lexicon(language)
-    return frozenset(safety.fold_word(word, language) for word in (*entries.proper, *entries.personal.fiction))
+    entries = lexicon(language)
+    return frozenset(fold_word(word, language) for word in (*entries.proper, *entries.personal.fiction))
 
 
 def _has(stems: tuple[str, ...], wanted: str) -> bool:
@@ -135,27 +137,27 @@ def _negated_at(stems: tuple[str, ...], wanted: str, language: Language) -> bool
 @lru_cache(maxsize=len(LANGUAGES))
 def _negations(language: Language) -> frozenset[str]:
     """Negations as stems. French negates twice ("ne … pas"): its "ne" is not counted."""
-    words = safety.lexicon(language).negations
-    return frozenset(_stem(safety.fold_word(word, language), language) for word in words if word not in ("ne", "n", "n'"))
+    words = lexicon(language).negations
+    return frozenset(_stem(fold_word(word, language), language) for word in words if word not in ("ne", "n", "n'"))
 
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _small(language: Language) -> frozenset[str]:
-    return frozenset(safety.fold_word(word, language) for word in safety.lexicon(language).articles)
+    return frozenset(fold_word(word, language) for word in lexicon(language).articles)
 
 
 @lru_cache(maxsize=2_000)
 def _content(fact: str, language: Language) -> tuple[str, ...]:
     """The stems of the words that carry a fact, without negations; all its words if it has only small ones."""
-    words = [word for word in safety.fold(fact, language).split() if word != "."]
+    words = [word for word in fold(fact, language).split() if word != "."]
     negations = _negations(language)
     found = [_stem(word, language) for word in words if word not in _small(language)]
-    found = [stem for stem in found if stem not in negations or stem in _YES_NO and len(words) == 1]
+    found = [stem for stem in found if stem not in negations or (stem in _YES_NO and len(words) == 1)]
     return tuple(dict.fromkeys(found)) or tuple(_stem(word, language) for word in words)
 
 
 def _stems(text: str, language: Language) -> tuple[str, ...]:
-    return tuple(_stem(word, language) for word in safety.fold(text, language).split() if word != ".")
+    return tuple(_stem(word, language) for word in fold(text, language).split() if word != ".")
 
 
 @lru_cache(maxsize=20_000)
@@ -169,8 +171,8 @@ def _stem(word: str, language: Language) -> str:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _digits(language: Language) -> dict[str, str]:
-    numbers = safety.lexicon(language).personal.digits
-    return {safety.fold_word(word, language): str(value) for word, value in numbers.items() if value}
+    numbers = lexicon(language).personal.digits
+    return {fold_word(word, language): str(value) for word, value in numbers.items() if value}
 
 
 @lru_cache(maxsize=len(LANGUAGES))

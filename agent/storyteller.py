@@ -66,6 +66,7 @@ class Storyteller:
         self.refused = refused
         self.stylist = Stylist(seed)
         self.contract: Contract | None = None
+        self._taught: tuple[str, ...] = ()  # new words of this reply, which style leaves alone
         self._room = 0  # words that style may still add to this reply
         self._styled: set[int] = set()  # what style made of sentences already heard: no later line should sound the same
 
@@ -78,6 +79,7 @@ class Storyteller:
             kept = request.unsaid if request.strategy.id == "GO_ON" else (*_before_question(draft), *request.unsaid)
             draft = replace(draft, sentences=kept, progress=replace(draft.progress, pending=request.progress.pending))
         self.contract = self._contract(request, draft)
+        self._taught = draft.taught
         told = any(sentence.role == "tell" for sentence in draft.sentences)
         most = LIMITS[self.setting.band].words_per_telling if told else LIMITS[self.setting.band].words_per_turn
         self._room = most - sum(len(words(sentence.text)) for sentence in draft.sentences)
@@ -106,13 +108,14 @@ class Storyteller:
 
     def finish(self, sentence: Sentence, profile: Profile) -> Sentence:
         """The last look before a sentence is spoken: the personality's style on it, and the guard on the result."""
-        if sentence.role == "fixed":
-            return sentence
+        if sentence.role == "fixed" or sentence.source != "story":
+            return sentence  # the tutor's own lines are written in three manners already
         limit = LIMITS[self.setting.band].longest_sentence
         styled = self.stylist.realise(sentence.text, sentence.language, profile.level, role=sentence.role, limit=limit)
         own, made = fingerprint(sentence.text), fingerprint(styled)
         added = len(words(styled)) - len(words(sentence.text))
-        if (made != own and made in self._styled) or added > max(0, self._room):
+        lost = any(word.lower() in sentence.text.lower() and word.lower() not in styled.lower() for word in self._taught)
+        if (made != own and made in self._styled) or added > max(0, self._room) or lost:
             return sentence
         self._room -= added
         self._styled |= {own, made}
@@ -120,7 +123,7 @@ class Storyteller:
             faults = [sentence_fault(part, self._wide(self.contract, sentence.text)) for part in sentences(styled)]
             if any(faults) or styled.count("?") != sentence.text.count("?"):
                 return sentence
-        return replace(sentence, text=styled)
+        return replace(sentence, text=styled, plain=sentence.text if styled != sentence.text else "")
 
     def prompt(self, request: Request, draft: Draft) -> ModelPrompt:
         """What the response adapter is given: the beat's material, the strategy, the personality and the child's words."""

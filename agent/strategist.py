@@ -289,9 +289,8 @@ def _only(strategy: StrategyId, rule: str, reason: str, target: str = "") -> Str
 
 
 def _effort(progress: Progress) -> bool:
-    """Praise the effort after a struggle, and now and then besides; never every time."""
-    pending = progress.pending
-    return bool(pending and pending.attempts) or progress.questions % 3 == 2
+    """Praise names an effort, so there must have been one: an answer that took more than one go."""
+    return bool(progress.pending and progress.pending.attempts)
 
 
 def _predicted(progress: Progress, prompt: Prompt) -> float:

@@ -109,7 +109,7 @@ def _of(log: Sequence[Mapping[str, object]], kind: str) -> list[Mapping[str, obj
 
 def _answers(event: Mapping[str, object]) -> bool:
     """Whether the child answered a question: agreeing to a story or saying a word after the robot is none."""
-    return not str(event.get("about", "")).startswith(("assent", "repeat"))
+    return not str(event.get("about", "prompt")).startswith(("assent", "repeat")) and event.get("about", "prompt") != ""
 
 
 def _asks(event: Mapping[str, object]) -> bool:

@@ -128,7 +128,7 @@ class Sentence:
     ``role`` tells the style apart: a story is told, a reply is talk, a question is asked, fixed words stay as they are.
 
     ``gesture`` names an entry of hardware/gestures.toml, or is empty. ``refused`` counts the sentences the guard
-    refused before this one took their place.
+    refused before this one took their place. ``plain`` is the text before style changed it, "" if it did not.
     """
 
     text: str
@@ -137,6 +137,7 @@ class Sentence:
     source: Source = "line"
     role: Role = "talk"
     refused: int = 0
+    plain: str = ""
 
 
 @dataclass(frozen=True)

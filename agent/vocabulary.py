@@ -21,7 +21,7 @@ _PREFIXES = (
     *("raus", "rein", "rauf", "rüber", "weg", "fort", "fest", "ein", "auf", "aus", "los", "mit", "vor", "hin", "her", "nach"),
     *("zer", "ver", "an", "ab", "um", "zu", "be"),
 )
-_ELIDED = re.compile(r"[ldsnjmt][aàâeéèêiîoôuûyh]\w{2}")
+_ELIDED = re.compile(r"[ldsnjmt](?:[aàâeéèêiîoôuûyh]\w{3}|eau$)")
 _LONGEST = 4  # words in the longest expression that counts as one ("pomme de terre")
 ARTICLES = frozenset(  # never content, in any of the languages
     {"a", "an", "the", "un", "une", "le", "la", "les", "l", "des", "du", "der", "die", "das", "den", "dem", "ein", "eine"}

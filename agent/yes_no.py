@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from agent.answers import Weighed
 from agent.coverage import child_words
 from agent.expectation import Expectation
 from agent.likeness import SURE, like
 from agent.normalise import folded_words, pattern, plain
+from agent.prepared import Weighed
 from agent.speech_acts import asks, talks_of_own_life
 from agent.turn import Language, Verdict
 from agent.vocabulary import read
@@ -21,6 +21,8 @@ def side_of(text: str, language: Language) -> str:
     yes, no = folded_words(language, "yes"), folded_words(language, "no")
     if re.fullmatch(pattern(language, "unsure").pattern, said):
         return "unsure"
+    if re.fullmatch(pattern(language, "yes_phrases").pattern, said):
+        return "yes"
     words = said.split()
     first = [word for word in words[:3] if word in yes or word in no]
     first = [word for word in first if not (word == "ne" and len(words) > 1)]

@@ -57,9 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         good = kept(row, ruling)
         counts[row.get("category") or "harmless", row["language"]].append(good)
         if options.misses and not good:
-            print(f"{row['language']} {row['who']}: {row['text']}\n    wanted {row['verdict']}, got {ruling.verdict} ({ruling.reason})")
+            print(
+                f"{row['language']} {row['who']}: {row['text']}\n    wanted {row['verdict']}, got {ruling.verdict} ({ruling.reason})"
+            )
     _table(counts)
-    print(f"processor time a line: median {1000 * statistics.median(times):.2f} ms, 95 % under {1000 * sorted(times)[int(0.95 * len(times))]:.2f} ms")
+    print(
+        f"processor time a line: median {1000 * statistics.median(times):.2f} ms, 95 % under {1000 * sorted(times)[int(0.95 * len(times))]:.2f} ms"
+    )
     return 0
 
 
@@ -71,7 +75,12 @@ def _table(counts: dict[tuple[str, str], list[bool]]) -> None:
         for language in LANGUAGES:
             found = counts.get((category, language), [])
             if category == "all":
-                found = [good for (name, where), goods in counts.items() for good in goods if name != "harmless" and where == language]
+                found = [
+                    good
+                    for (name, where), goods in counts.items()
+                    for good in goods
+                    if name != "harmless" and where == language
+                ]
             cells.append(f"{sum(found)}/{len(found)} {sum(found) / len(found):.3f}" if found else "-")
         print(f"{category:<14}" + "".join(f"{cell:>14}" for cell in cells))
 

@@ -51,7 +51,8 @@ class Manner(Strict):
     ``one_more`` adds one to a number; ``inverted`` is the order of words in a question;
     ``averts`` names what is to be avoided ("so he is not eaten").
     ``openers`` call for attention ("guess what"); ``indirect`` words begin what is not known ("... how it's called").
-    ``comparing`` words begin a comparison ("like a wheel"); ``vague`` marks an answer that gropes ("something with the sun"). ``number_slips`` are what recognisers write for
+    ``comparing`` words begin a comparison ("like a wheel"); ``vague`` marks an answer that gropes ("something with
+    the sun"). ``number_slips`` are what recognisers write for
     numbers, used only where a number is asked for. ``irregular`` maps a basic form to the forms a stemmer cannot reach,
     children's own ones included.
     """

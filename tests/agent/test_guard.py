@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import guard, safety
+from agent import guard, safety_lexicon, safety_patterns
 from agent.guard import Contract, band_of, child, invites, main, reply_faults, robot, sentence_fault
 from agent.toml_file import FileProblem
 from agent.turn import LANGUAGES, Language
@@ -96,7 +96,16 @@ def test_words_that_are_bad_only_elsewhere_are_innocent() -> None:
     assert child("shit", "fr").verdict == "redirect"
 
 
-@pytest.mark.parametrize("said", ["my dad never hits me", "the dragon hits me and I hit back", "he beats me at chess", "the ball hit me", "my shoe hurts me"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "my dad never hits me",
+        "the dragon hits me and I hit back",
+        "he beats me at chess",
+        "the ball hit me",
+        "my shoe hurts me",
+    ],
+)
 def test_hurting_in_play_or_denied_is_no_disclosure(said: str) -> None:
     assert child(said, "en").verdict in ("ok", "redirect")
     assert child(said, "en").category != "abuse"
@@ -246,7 +255,14 @@ def test_an_accepted_answer_is_not_denied(language: Language, fact: str, denied:
 
 @pytest.mark.parametrize(
     ("language", "sentence"),
-    [("en", "Well done, Lucas!"), ("en", "Lucas knows it."), ("en", "Then Brannoc came by."), ("fr", "Bravo, Chloé !"), ("fr", "Puis Zéphirin est venu."), ("de", "Gut gemacht, Lukas!")],
+    [
+        ("en", "Well done, Lucas!"),
+        ("en", "Lucas knows it."),
+        ("en", "Then Brannoc came by."),
+        ("fr", "Bravo, Chloé !"),
+        ("fr", "Puis Zéphirin est venu."),
+        ("de", "Gut gemacht, Lukas!"),
+    ],
 )
 def test_a_name_that_is_not_in_the_story_is_not_said(language: Language, sentence: str) -> None:
     assert "name" in sentence_fault(sentence, contract(language, names=("Mila",)))
@@ -261,7 +277,9 @@ def test_german_nouns_and_english_week_days_are_no_names() -> None:
 
 
 def test_length_questions_and_emptiness() -> None:
-    assert "too long" in sentence_fault("The " + "very " * 3 + "old fox and the owl and the bear and the mouse went home.", contract())
+    assert "too long" in sentence_fault(
+        "The " + "very " * 3 + "old fox and the owl and the bear and the mouse went home.", contract()
+    )
     assert "more than one question" in sentence_fault("Who was it? And why?", contract())
     assert "question" in sentence_fault("Who was it?", contract(question="none"))
     assert sentence_fault("…", contract()) == "nothing to say"
@@ -284,7 +302,10 @@ def test_unsafe_sentences_do_not_slip_through_a_contract() -> None:
 
 
 def test_a_good_reply_has_no_fault() -> None:
-    assert reply_faults(["You looked so well.", "It has a house on its back.", "Who could it be?"], contract(question="must")) == []
+    assert (
+        reply_faults(["You looked so well.", "It has a house on its back.", "Who could it be?"], contract(question="must"))
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -305,19 +326,30 @@ def test_word_limits_come_from_the_band_or_the_contract() -> None:
     short = ["The fox ran home.", "The owl sat still.", "What did the bear do?"]
     assert reply_faults(short, contract(max_words=10)) == ["13 words, more than 10"]
     assert reply_faults(short, contract(max_words=13)) == []
-    assert any("more than 40" in fault for fault in reply_faults([f"The fox saw {n} of them." for n in "abcdefghi"], contract()))
+    assert any(
+        "more than 40" in fault for fault in reply_faults([f"The fox saw {n} of them." for n in "abcdefghi"], contract())
+    )
 
 
 def test_readability_is_tolerant_with_short_replies_only() -> None:
     hard = "Photosynthesis transforms electromagnetic radiation."
     assert reply_faults([hard], contract()) == []
-    many = [hard, "Chlorophyll absorbs particular wavelengths.", "Consequently carbohydrates accumulate.", "Evaporation necessitates additional irrigation."]
+    many = [
+        hard,
+        "Chlorophyll absorbs particular wavelengths.",
+        "Consequently carbohydrates accumulate.",
+        "Evaporation necessitates additional irrigation.",
+    ]
     assert any("Flesch" in fault for fault in reply_faults(many, contract()))
 
 
 @pytest.mark.parametrize(
     ("language", "yes", "no"),
-    [("en", "Tell me about it.", "It was a snail."), ("fr", "Raconte-moi la suite.", "C'est un escargot."), ("de", "Erzähl mir davon.", "Es war eine Schnecke.")],
+    [
+        ("en", "Tell me about it.", "It was a snail."),
+        ("fr", "Raconte-moi la suite.", "C'est un escargot."),
+        ("de", "Erzähl mir davon.", "Es war eine Schnecke."),
+    ],
 )
 def test_invitations(language: Language, yes: str, no: str) -> None:
     assert invites(yes, language)
@@ -328,7 +360,9 @@ def test_invitations(language: Language, yes: str, no: str) -> None:
 # The command line.
 
 
-def cli(lines: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[dict[str, str]], str]:
+def cli(
+    lines: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, list[dict[str, str]], str]:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
     code = main([])
     captured = capsys.readouterr()
@@ -345,9 +379,18 @@ def test_one_object_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     assert found[0]["redacted"] == "je m'appelle [NAME]"
 
 
-def test_a_malformed_line_is_named_and_the_others_are_handled(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_malformed_line_is_named_and_the_others_are_handled(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     good = '{"who":"child","language":"de","text":"der Fuchs"}'
-    bad = ["{", "[1]", good.replace("child", "cat"), good.replace('"de"', '"it"'), good.replace('"der Fuchs"', "7"), '{"who":"robot","language":"de","text":"x","age":"old"}']
+    bad = [
+        "{",
+        "[1]",
+        good.replace("child", "cat"),
+        good.replace('"de"', '"it"'),
+        good.replace('"der Fuchs"', "7"),
+        '{"who":"robot","language":"de","text":"x","age":"old"}',
+    ]
     code, found, errors = cli("\n".join([good, *bad, good]), monkeypatch, capsys)
     assert code == 2
     assert [row["verdict"] for row in found] == ["ok", "ok"]
@@ -366,7 +409,10 @@ def test_it_runs_as_a_module(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["verdict"] == "handoff"
 
 
-@pytest.mark.parametrize(("age", "band"), [(None, "6-7"), (4, "4-5"), (5.9, "4-5"), (6, "6-7"), ("7", "6-7"), (8, "8-10"), (12, "8-10"), ("8-10", "8-10")])
+@pytest.mark.parametrize(
+    ("age", "band"),
+    [(None, "6-7"), (4, "4-5"), (5.9, "4-5"), (6, "6-7"), ("7", "6-7"), (8, "8-10"), (12, "8-10"), ("8-10", "8-10")],
+)
 def test_ages_become_bands(age: object, band: str) -> None:
     assert band_of(age) == band
 
@@ -375,10 +421,10 @@ def test_ages_become_bands(age: object, band: str) -> None:
 
 
 def test_folding_evens_out_how_a_thing_is_written() -> None:
-    assert safety.fold("Schlägt, schlaegt; SCHLÄGT", "de").split() == [".", "schlagt", ".", "schlagt", "."]
-    assert safety.fold("J’ai  TRÈS peuuur", "fr") == safety.fold("j'ai tres peur", "fr")
-    assert safety.fold("Straße", "de") == safety.fold("strasse", "de")
-    assert safety.fold("good", "en") != safety.fold("god", "en")
+    assert safety_patterns.fold("Schlägt, schlaegt; SCHLÄGT", "de").split() == [".", "schlagt", ".", "schlagt", "."]
+    assert safety_patterns.fold("J’ai  TRÈS peuuur", "fr") == safety_patterns.fold("j'ai tres peur", "fr")
+    assert safety_patterns.fold("Straße", "de") == safety_patterns.fold("strasse", "de")
+    assert safety_patterns.fold("good", "en") != safety_patterns.fold("god", "en")
 
 
 @pytest.mark.parametrize(
@@ -397,20 +443,24 @@ def test_folding_evens_out_how_a_thing_is_written() -> None:
     ],
 )
 def test_the_signs_of_a_pattern(pattern: str, text: str, found: bool) -> None:
-    assert (safety.compile_patterns((pattern,), "en").search(safety.fold(text, "en")) is not None) == found
+    assert (safety_patterns.compile_patterns((pattern,), "en").search(safety_patterns.fold(text, "en")) is not None) == found
 
 
 def test_a_wrong_lexicon_is_named_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = (safety.LEXICA / "en.toml").read_text(encoding="utf-8")
-    monkeypatch.setattr(safety, "LEXICA", tmp_path)
-    for wrong in (whole.replace("[spelling]", "[speling]", 1), whole.replace("{adult} ...", "{adlt} ...", 1), whole.replace('"want to be dead"', '"(want to be dead"', 1)):
+    whole = (safety_lexicon.LEXICA / "en.toml").read_text(encoding="utf-8")
+    monkeypatch.setattr(safety_lexicon, "LEXICA", tmp_path)
+    for wrong in (
+        whole.replace("[spelling]", "[speling]", 1),
+        whole.replace("{adult} ...", "{adlt} ...", 1),
+        whole.replace('"want to be dead"', '"(want to be dead"', 1),
+    ):
         (tmp_path / "en.toml").write_text(wrong, encoding="utf-8")
-        safety.lexicon.cache_clear()
+        safety_lexicon.lexicon.cache_clear()
         try:
             with pytest.raises(FileProblem, match=r"en\.toml:\d+: "):
-                safety.lexicon("en")
+                safety_lexicon.lexicon("en")
         finally:
-            safety.lexicon.cache_clear()
+            safety_lexicon.lexicon.cache_clear()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -424,7 +474,14 @@ def test_any_text_at_all_gets_a_ruling(language: Language, text: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_sentence_is_checked_in_less_than_three_milliseconds(language: Language) -> None:
     rows = [row["text"] for row in ROWS if row["language"] == language and row["verdict"] == "ok"]
-    duty = contract(language, hidden=("the snail",), wrong_facts=("the moon",), right_facts=("the rain",), names=("Mila",), allowed=" ".join(rows[:8]))
+    duty = contract(
+        language,
+        hidden=("the snail",),
+        wrong_facts=("the moon",),
+        right_facts=("the rain",),
+        names=("Mila",),
+        allowed=" ".join(rows[:8]),
+    )
     times = []
     for text in rows * 2:
         begin = time.process_time()

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.asking import YES, expectation
 from agent.judging import CONFIDENT, Expectation, Judge
 from agent.lexicon import Concepts, concepts, manner
 from agent.likeness import SURE, like
 from agent.normalise import fold
 from agent.phonetics import sound
-from agent.turn import LANGUAGES, VERDICTS, Judgement, Language, Utterance
+from agent.story import load, slugs
+from agent.turn import LANGUAGES, VERDICTS, Judgement, Language, Pending, Utterance
 from agent.vocabulary import read
 from agent.yes_no import side_of
 
@@ -573,3 +575,96 @@ def test_separable_verbs_are_known_by_their_verb() -> None:
 
 def test_unknown_words_are_not_called_wrong() -> None:
     assert judged("zorbelig", WHO["de"]).verdict == "not_understood"
+
+
+def test_what_the_stories_say_is_judged_as_they_say_it() -> None:
+    """Every accepted answer is right and every misconception wrong, even "stop", "merci" or "too hard" (a sample of them)."""
+    judge = Judge()
+    seen = 0
+    for slug in slugs():
+        for language in LANGUAGES:
+            told = load(slug, language)
+            for beat in told.beats:
+                for prompt in beat.prompts:
+                    asked = expectation(told, Pending("prompt", prompt.words.ask["6-7"], beat.id, prompt.shape.id))
+                    answers = sorted(prompt.words.accepted, key=len)
+                    for answer in (answers[0], answers[-1]):
+                        found = judge.judge(Utterance(answer), asked)
+                        assert (found.verdict, found.language) == ("correct", language), answer
+                        seen += 1
+                    if prompt.shape.answer != "open":
+                        for index, wrong in enumerate(prompt.words.misconceptions):
+                            found = judge.judge(Utterance(wrong.says[0]), asked)
+                            assert (found.verdict, found.misconception) == ("wrong", index), wrong.says[0]
+    assert seen > 500
+
+
+@pytest.mark.parametrize(
+    ("language", "accepted", "text"),
+    [
+        ("en", "stop", "Stop!"),
+        ("en", "turn off the light", "turn off the light"),
+        ("fr", "merci", "merci"),
+        ("fr", "à demain", "À demain !"),
+        ("de", "zu schwer", "zu schwer"),
+        ("de", "huuu", "Huuu"),
+        ("de", "obrigada", "obrigada"),
+    ],
+)
+def test_an_accepted_answer_is_right_before_any_other_reading(language: Language, accepted: str, text: str) -> None:
+    asked = Expectation(language, "?", (accepted,), ())
+    assert Judge().judge(Utterance(text), asked).verdict == "correct"
+    assert Judge().judge(Utterance(text, confidence=CONFIDENT / 2), asked).verdict != "correct"
+
+
+@pytest.mark.parametrize(
+    ("language", "accepted", "text"),
+    [
+        ("en", "a watering can", "a bucket"),
+        ("de", "die Gießkanne", "der Eimer"),
+        ("de", "ein Spaten", "eine Harke"),
+        ("de", "Luft", "Sauerstoff"),
+        ("fr", "une pelle", "un râteau"),
+        ("fr", "une cloche", "un sifflet"),
+    ],
+)
+def test_things_of_one_kind_are_not_the_same_thing(language: Language, accepted: str, text: str) -> None:
+    assert Judge().judge(Utterance(text), Expectation(language, "?", (accepted,), ())).verdict != "correct"
+
+
+def test_a_long_answer_without_evidence_against_it_is_not_wrong() -> None:
+    asked = Expectation("en", "Why does Dora brush her teeth?", ("so they stay healthy", "because of the germs"), ("germs",))
+    judge = Judge()
+    assert judge.judge(Utterance("otherwise they all go brown and fall out"), asked).verdict == "partial"
+    assert judge.judge(Utterance("because of the moon"), asked).verdict == "wrong"
+    assert judge.judge(Utterance("grandpa tells her to do it every day"), asked).verdict == "partial"
+    who = Expectation("en", "Who took the cheese?", ("the mouse",), ("mouse",))
+    assert judge.judge(Utterance("I think the cat she always eats the cheese"), who).verdict == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        *(("en", text) for text in ("yay, yes", "yeh", "yep", "mhm", "sure", "okay then", "let's go", "I want to")),
+        *(("fr", text) for text in ("ouais grave", "d'accord", "oui oui", "vas-y", "mouais", "bien sûr", "je veux bien")),
+        *(("de", text) for text in ("na gut", "jaa", "juhu, ja", "jo", "klar", "au ja", "meinetwegen", "ja bitte")),
+    ],
+)
+def test_yes_in_many_forms(language: Language, text: str) -> None:
+    yes = YES[language]
+    asked = Expectation(language, "?", yes, yes[:1], answer="yes_no")
+    assert Judge().judge(Utterance(text), asked).verdict == "correct"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        *(("en", text) for text in ("no thank you", "nope", "nah", "not really", "I don't want to")),
+        *(("fr", text) for text in ("non merci", "nan", "pas trop", "pas envie", "j'ai pas envie")),
+        *(("de", text) for text in ("nein danke", "nö", "nee", "lieber nicht", "nicht so")),
+    ],
+)
+def test_no_in_many_forms(language: Language, text: str) -> None:
+    yes = YES[language]
+    asked = Expectation(language, "?", yes, yes[:1], answer="yes_no")
+    assert Judge().judge(Utterance(text), asked).verdict in {"wrong", "stop"}

@@ -31,11 +31,24 @@ from agent.ports import LLM, Prompt
 from agent.readability import sentences
 from agent.turn import LANGUAGES, Language
 
-ANSWERS: dict[Language, str] = {"en": "the snail | a snail with a shell", "fr": "l'escargot | un petit escargot", "de": "die Schnecke | eine Schnecke mit Haus"}
+ANSWERS: dict[Language, str] = {
+    "en": "the snail | a snail with a shell",
+    "fr": "l'escargot | un petit escargot",
+    "de": "die Schnecke | eine Schnecke mit Haus",
+}
 
 
 def prompt(language: Language) -> Prompt:
-    return Prompt(messages=(), facts={"language": language, "accepted": ANSWERS[language], "strategy": "SCAFFOLD_HINT", "question": "", "names": "Mila"})
+    return Prompt(
+        messages=(),
+        facts={
+            "language": language,
+            "accepted": ANSWERS[language],
+            "strategy": "SCAFFOLD_HINT",
+            "question": "",
+            "names": "Mila",
+        },
+    )
 
 
 def contract(language: Language) -> Contract:
