@@ -57,13 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         good = kept(row, ruling)
         counts[row.get("category") or "harmless", row["language"]].append(good)
         if options.misses and not good:
-            print(
-                f"{row['language']} {row['who']}: {row['text']}\n    wanted {row['verdict']}, got {ruling.verdict} ({ruling.reason})"
-            )
+            print(f"{row['language']} {row['who']}: {row['text']}")
+            print(f"    wanted {row['verdict']}, got {ruling.verdict} ({ruling.reason})")
     _table(counts)
-    print(
-        f"processor time a line: median {1000 * statistics.median(times):.2f} ms, 95 % under {1000 * sorted(times)[int(0.95 * len(times))]:.2f} ms"
-    )
+    median, most = 1000 * statistics.median(times), 1000 * sorted(times)[int(0.95 * len(times))]
+    print(f"processor time a line: median {median:.2f} ms, 95 % under {most:.2f} ms")
     return 0
 
 

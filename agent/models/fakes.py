@@ -214,7 +214,7 @@ class WrongLanguage(Misbehaving):
 
 
 class Unsafe(Misbehaving):
-    """Says what must never reach a child: dangers, secrets, insults, fear, advice that is a doctor's, and asks for names and places."""
+    """Says what must never reach a child: dangers, secrets, insults, fear, a doctor's advice; asks where it lives."""
 
     _says: ClassVar[Lines] = {
         "en": (

@@ -370,7 +370,8 @@ def cli(
 
 
 def test_one_object_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = '{"who":"child","language":"fr","text":"je m\'appelle Chloé"}\n\n{"who":"robot","language":"en","text":"The old king died.","age":5}\n'
+    first = '{"who":"child","language":"fr","text":"je m\'appelle Chloé"}'
+    lines = first + '\n\n{"who":"robot","language":"en","text":"The old king died.","age":5}\n'
     code, found, errors = cli(lines, monkeypatch, capsys)
     assert code == 0
     assert errors == ""

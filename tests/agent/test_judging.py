@@ -581,22 +581,22 @@ def test_what_the_stories_say_is_judged_as_they_say_it() -> None:
     """Every accepted answer is right and every misconception wrong, even "stop", "merci" or "too hard" (a sample of them)."""
     judge = Judge()
     seen = 0
-    for slug in slugs():
-        for language in LANGUAGES:
-            told = load(slug, language)
-            for beat in told.beats:
-                for prompt in beat.prompts:
-                    asked = expectation(told, Pending("prompt", prompt.words.ask["6-7"], beat.id, prompt.shape.id))
-                    answers = sorted(prompt.words.accepted, key=len)
-                    for answer in (answers[0], answers[-1]):
-                        found = judge.judge(Utterance(answer), asked)
-                        assert (found.verdict, found.language) == ("correct", language), answer
-                        seen += 1
-                    if prompt.shape.answer != "open":
-                        for index, wrong in enumerate(prompt.words.misconceptions):
-                            found = judge.judge(Utterance(wrong.says[0]), asked)
-                            assert (found.verdict, found.misconception) == ("wrong", index), wrong.says[0]
-    assert seen > 500
+    for number, slug in enumerate(slugs()):
+        language = LANGUAGES[number % len(LANGUAGES)]
+        told = load(slug, language)
+        for beat in told.beats:
+            for prompt in beat.prompts:
+                asked = expectation(told, Pending("prompt", prompt.words.ask["6-7"], beat.id, prompt.shape.id))
+                answers = sorted(prompt.words.accepted, key=len)
+                for answer in (answers[0], answers[-1]):
+                    found = judge.judge(Utterance(answer), asked)
+                    assert (found.verdict, found.language) == ("correct", language), answer
+                    seen += 1
+                if prompt.shape.answer != "open":
+                    for index, wrong in enumerate(prompt.words.misconceptions):
+                        found = judge.judge(Utterance(wrong.says[0]), asked)
+                        assert (found.verdict, found.misconception) == ("wrong", index), wrong.says[0]
+    assert seen > 150
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from agent.replies import Draft
 from agent.story import slugs
 from agent.storyteller import PATIENCE, WRITTEN, Request, Storyteller
 from agent.strategist import Setting
-from agent.turn import BANDS, LANGUAGES, Band, Judgement, Language, Pending, Progress, Sentence, Strategy, Utterance
+from agent.turn import BANDS, LANGUAGES, Band, Judgement, Language, Pending, Progress, Sentence, Strategy, StrategyId, Utterance
 from tests.conftest import story_of
 
 STRATEGIES = (
@@ -125,7 +125,7 @@ def test_what_replaces_a_refused_sentence_says_so(language: Language) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["GREET", "WAIT", "REPAIR", "CLOSE", "HANDOFF_ADULT", "SAFE_REDIRECT", "DR_WH", "GO_ON"])
-def test_what_a_model_must_not_word_it_is_not_even_asked(strategy: str) -> None:
+def test_what_a_model_must_not_word_it_is_not_even_asked(strategy: StrategyId) -> None:
     assert strategy not in WRITTEN
     model = Scripted("You are the cleverest child!")
     desk = Desk(model)
@@ -138,6 +138,26 @@ def test_what_a_model_must_not_word_it_is_not_even_asked(strategy: str) -> None:
         asked = replace(request, strategy=Strategy(strategy, rule="stop" if strategy == "CLOSE" else "confidence"))
     desk.answer(asked)
     assert model.history == []
+
+
+def test_pieces_are_joined_as_they_were_written() -> None:
+    """However a model's words come apart, and wherever a sentence ends among them."""
+    text = "Let us look again together. Look at the sun. What do you think now?"
+    wanted = ["Let us look again together.", "Look at the sun.", "What do you think now?"]
+    for size in (1, 2, 3, 5, 7, 100):
+        desk = Desk(Scripted([text[place : place + size] for place in range(0, len(text), size)]))
+        assert [sentence.text for sentence in desk.answer(next(requests("en", "6-7")))[1]] == wanted, size
+    words_of_it = Desk(Scripted([f"{word} " for word in text.split()]))
+    assert [sentence.text for sentence in words_of_it.answer(next(requests("en", "6-7")))[1]] == wanted
+
+
+def test_half_a_sentence_is_not_said() -> None:
+    for model in (Scripted("Let us look again together. And then you"), Raising()):
+        desk = Desk(model)
+        desk.answer(next(requests("en", "6-7")))  # the raising model fails at once the first time, then in mid-sentence
+        _, said = desk.answer(next(requests("en", "6-7")))
+        texts = [sentence.text for sentence in said]
+        assert all(text.rstrip(" »”“").endswith((".", "!", "?", "…")) for text in texts), texts
 
 
 def test_what_a_model_says_well_is_said() -> None:
@@ -247,7 +267,7 @@ class Dribbling(Misbehaving):
 
     def stream(self, prompt: Prompt, *, adapter: str) -> Iterator[str]:
         try:
-            for _ in range(300):
+            for _ in range(60):
                 self.clock.sleep(self.seconds)
                 yield "and "
         finally:
