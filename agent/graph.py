@@ -59,10 +59,7 @@ def hear(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
             said = ports.ears.listen(listening(story, progress.pending, band, ports.slowness))
         finally:
             ports.robot.listen(False)
-    ruling = guard_child(said.text, progress.language)
-    safety = "" if ruling.verdict == "ok" else f"{ruling.verdict}:{ruling.category}"
-    kept = replace(said, text=redact(said.text, progress.language, keep=story.wording.names), safety=safety)
-    return {"utterance": kept, "waiting": None, "broke_in": broke_in}
+    return {"utterance": _fit_to_keep(said, story), "waiting": None, "broke_in": broke_in}
 
 
 def judge(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
@@ -127,19 +124,28 @@ def answer(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
 
 def speak(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
     """Until the reply has been heard, or the child has broken in."""
-    speaker = runtime.context.speaker
+    ports, speaker = runtime.context, runtime.context.speaker
     if not speaker.busy:  # resumed between answer and speak: the words are here, the speaker is new
         for sentence in state["reply"].sentences:
             speaker.add(sentence)
-    spoken = speaker.wait()
+    spoken, story = speaker.wait(), ports.story(state["progress"].language)
     return {
         "progress": state["following"],
-        "waiting": spoken.interruption,
+        "waiting": _fit_to_keep(spoken.interruption, story) if spoken.interruption else None,
         "unsaid": spoken.unsaid,
         "utterance": None,
         "judgement": None,
         "broke_in": False,
     }
+
+
+def _fit_to_keep(said: Utterance, story: Story) -> Utterance:
+    """The utterance as it may be kept: what the guard found in it, and personal data taken out."""
+    if said.safety:
+        return said
+    ruling = guard_child(said.text, story.language)
+    safety = "" if ruling.verdict == "ok" else f"{ruling.verdict}:{ruling.category}"
+    return replace(said, text=redact(said.text, story.language, keep=story.wording.names), safety=safety)
 
 
 def first_step(state: TurnState) -> Literal["hear", "plan"]:

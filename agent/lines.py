@@ -171,8 +171,17 @@ class Lines:
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
 
-    def pick(self, key: str, language: Language, manner: Manner, used: Collection[int] = (), **slots: str) -> str:
-        """A line for ``key``, none of whose sentences is in ``used`` (fingerprints) if the bank still has one."""
+    def pick(
+        self,
+        key: str,
+        language: Language,
+        manner: Manner,
+        used: Collection[int] = (),
+        avoid: Collection[str] = (),
+        **slots: str,
+    ) -> str:
+        """A line for ``key``, none of whose sentences is in ``used`` (fingerprints) and that holds no phrase of ``avoid``,
+        if the bank still has one."""
         frames = bank(language)[key].frames(manner)
         weights = [count(frame) for frame in frames]
         best, least = "", 1_000
@@ -180,11 +189,17 @@ class Lines:
             frame = self.rng.choices(frames, weights)[0] if attempt % 2 else self.rng.choice(frames)
             text = _SLOT.sub(lambda slot: slots.get(slot[1], ""), _expand(frame, self.rng))
             heard = sum(fingerprint(sentence) in used for sentence in sentences(text))
+            heard += 10 * _holds(text, avoid)
             if heard < least:
                 best, least = text, heard
             if not heard:
                 break
         return best
+
+
+def _holds(text: str, phrases: Collection[str]) -> bool:
+    plain = f" {' '.join(words(text.lower()))} "
+    return any(f" {' '.join(words(phrase.lower()))} " in plain for phrase in phrases)
 
 
 def fingerprint(sentence: str) -> int:

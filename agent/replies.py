@@ -80,10 +80,12 @@ class Author:
         self.material: list[str] = []
         self.question = ""
         self.taught: tuple[str, ...] = ()
+        self.avoid: tuple[str, ...] = ()
         self.asks = False
 
     def compose(self, strategy: Strategy, judgement: Judgement | None, adult: str = "", facts: tuple[str, ...] = ()) -> Draft:
         """The reply to ``strategy``. ``adult`` is the grown-up named for a disclosure; ``facts`` answer a child's question."""
+        self.avoid = self._hidden(strategy)
         match strategy.id:
             case "GREET":
                 progress = self._greet(noted=bool(facts))
@@ -123,7 +125,7 @@ class Author:
             strategies=(*self.progress.strategies, strategy.id)[-RECENT:],
             turns=self.progress.turns + 1,
         )
-        return Draft(said, progress, self.question, tuple(self.material), self._hidden(strategy), self.taught, self.asks)
+        return Draft(said, progress, self.question, tuple(self.material), self.avoid, self.taught, self.asks)
 
     # ------------------------------------------------------------------ the strategies
 
@@ -199,8 +201,8 @@ class Author:
                 changed = replace(changed, thought=True, rung=max(pending.rung, 2))
             case _:
                 self._line("tell_you", spare=2)
-                for text in part.explain[band]:
-                    self._material(text)
+                for place, text in enumerate(part.explain[band]):
+                    self._material(text, spare=place)
                 if judgement is not None and judgement.verdict == "silence":
                     return replace(self.progress, pending=None, silent=self.progress.silent + 1)
                 self._invite("check")
@@ -211,20 +213,20 @@ class Author:
         verdict = judgement.verdict if judgement else "silence"
         if verdict == "partial":
             if judgement is not None and judgement.child_word:
-                self._line("partly_idea", word=judgement.child_word)
+                self._line("partly_idea", spare=1, word=judgement.child_word)
             else:
-                self._line("partly")
+                self._line("partly", spare=1)
         elif verdict == "dont_know":
-            self._line("no_matter")
+            self._line("no_matter", spare=1)
         elif verdict == "wrong":
             turned = self._misconception(judgement, prompt)
             if turned is not None:
                 self._line("not_yet", spare=2)
                 self._material(turned, spare=1)
             elif judgement is not None and judgement.child_word and self.progress.turns % 2:
-                self._line("not_word", word=judgement.child_word)
+                self._line("not_word", spare=1, word=judgement.child_word)
             else:
-                self._line("not_yet")
+                self._line("not_yet", spare=1)
 
     def _misconception(self, judgement: Judgement | None, prompt: Prompt) -> str | None:
         """The reply to a recognised misconception, the first time it comes up."""
@@ -240,7 +242,7 @@ class Author:
             self._line("wait", gesture="listen")
             self._ask_again()
         else:
-            self._line("wait_more")
+            self._line("wait_more", spare=1)
             prompt = prompt_of(self.story, pending)
             if prompt is not None and pending.kind == "prompt" and pending.rung < 3 and not pending.told:
                 self._material(prompt.words.hints[self.setting.band][pending.rung])
@@ -265,8 +267,8 @@ class Author:
     def _answer_question(self, facts: tuple[str, ...]) -> Progress:
         if facts:
             self._line("good_question", spare=2)
-            for fact in facts:
-                self._material(fact)
+            for place, fact in enumerate(facts):
+                self._material(fact, spare=place)
         else:
             self._line("ask_teacher")
         if self.progress.pending is not None and self.progress.pending.kind != "repeat":
@@ -409,7 +411,9 @@ class Author:
     def _line(
         self, key: str, role: Role = "talk", source: Source = "line", gesture: str = "", spare: int = 0, **slots: str
     ) -> str:
-        text = self.lines.pick(key, self.story.language, self.manner, self.used, **slots)
+        own = slots.values()  # what a slot brings in may say what the line itself must not
+        avoid = [phrase for phrase in self.avoid if not any(phrase.lower() in value.lower() for value in own)]
+        text = self.lines.pick(key, self.story.language, self.manner, self.used, avoid, **slots)
         return self._say(text, role, source, gesture or _GESTURES.get(key, ""), spare)
 
     def _say(self, text: str, role: Role = "talk", source: Source = "line", gesture: str = "", spare: int = 0) -> str:

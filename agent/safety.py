@@ -143,7 +143,7 @@ def other_language(text: str, language: Language) -> bool:
     own, foreign = votes.count(1), votes.count(-1)
     if foreign == 0:
         return False
-    return own == 0 if foreign == 1 else foreign >= own or _longest_run(votes) >= 4
+    return own == 0 if foreign == 1 else foreign > own or _longest_run(votes) >= 4
 
 
 def _longest_run(votes: list[int]) -> int:

@@ -95,20 +95,24 @@ class Session:
         return self.progress.ending
 
     def _greet(self, progress: Progress) -> None:
-        ports = self.ports
         from agent.storyteller import Request
 
+        ports = self.ports
+        self.state = {"progress": progress, "waiting": None, "unsaid": ()}
         story = ports.story(progress.language)
         strategy = Strategy("GREET", allowed=("GREET",), scores=(0.0,), rule="start", reason="a session begins")
         request = Request(story, progress, strategy, None, None, ports.profile(), facts=("noted",) if self.noted else ())
         draft = ports.storyteller.draft(request)
         self.event("planned", **_strategy_row(strategy), turn=0)
         ports.speaker.finish = lambda sentence: ports.storyteller.finish(sentence, ports.profile())
-        for sentence in draft.sentences:
-            ports.speaker.add(sentence)
-        self.prepare.start()
-        spoken = ports.speaker.wait()
-        self.state = {"progress": draft.progress, "waiting": spoken.interruption, "unsaid": ()}
+        self.state["progress"] = draft.progress
+        try:
+            for sentence in draft.sentences:
+                ports.speaker.add(sentence)
+            self.prepare.start()
+            self.state["waiting"] = ports.speaker.wait().interruption
+        except Exception as error:  # the session has hardly begun: an authored line, and the question again
+            self._fault(error)
 
     def _run_turn(self, state: TurnState | None) -> None:
         """One graph invocation; ``None`` goes on with the one that was interrupted."""

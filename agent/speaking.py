@@ -62,6 +62,7 @@ class Speaker:
         self._unsaid: list[Sentence] = []
         self._interruption: Utterance | None = None
         self._added = 0
+        self._moves = True
         self._answering = False  # nobody waits before the first words of a session
 
     @property
@@ -99,7 +100,7 @@ class Speaker:
         """Fall silent now; what follows of this reply stays unsaid."""
         self._stop.set()
         self.sink.cancel()
-        self.robot.hush()
+        self._move(self.robot.hush)
 
     def _work(self) -> None:
         while (sentence := self._queue.get()) is not None:
@@ -130,7 +131,7 @@ class Speaker:
     def _say(self, sentence: Sentence) -> None:
         profile = self.profile()
         if sentence.gesture:
-            self.robot.perform(sentence.gesture, profile.motion)
+            self._move(lambda: self.robot.perform(sentence.gesture, profile.motion))
         event = {
             "text": sentence.text,
             "language": sentence.language,
@@ -146,13 +147,31 @@ class Speaker:
         marks, duration = self._sound(sentence) if self.voice else self._caption(sentence)
         self._follow(sentence, marks, duration, started)
         broken = self._stop.is_set()
-        self.robot.hush()
+        self._move(self.robot.hush)
         took = round(self.clock.now() - started, 3)
         self.record(
             "said", {**event, "seconds": took, "started": round(started, 3), **({"broken_off": True} if broken else {})}
         )
 
+    def _move(self, movement: Callable[[], None]) -> None:
+        """Words come first: a body that fails is noted once and left alone."""
+        if not self._moves:
+            return
+        try:
+            movement()
+        except Exception as error:  # a motor, a cable, a daemon: whatever it is, the story goes on by voice
+            self._moves = False
+            self.record("fault", {"error": f"the body: {type(error).__name__}: {error}"})
+
     def _sound(self, sentence: Sentence) -> tuple[list[Word], float]:
+        try:
+            return self._spoken(sentence)
+        except Exception as error:  # whatever breaks a voice, the words still come, as captions
+            self.voice = None
+            self.record("fault", {"error": f"the voice: {type(error).__name__}: {error}"})
+            return self._caption(sentence)
+
+    def _spoken(self, sentence: Sentence) -> tuple[list[Word], float]:
         import numpy as np
 
         assert self.voice is not None
@@ -168,7 +187,7 @@ class Speaker:
         whole = np.concatenate(samples) if samples else np.zeros(0, np.int16)
         hop = int(rate * _HOP)
         frames = np.abs(whole[: len(whole) // hop * hop].astype(np.float32)).reshape(-1, hop).mean(axis=1) / 8000
-        self.robot.speak(np.minimum(frames, 1.0).tolist(), _HOP, profile.motion)
+        self._move(lambda: self.robot.speak(np.minimum(frames, 1.0).tolist(), _HOP, profile.motion))
         return marks, len(whole) / rate
 
     def _caption(self, sentence: Sentence) -> tuple[list[Word], float]:
@@ -179,7 +198,7 @@ class Speaker:
             marks.append(Word(begin, begin + len(word), at))
             begin += len(word)
             at += _SYLLABLE * syllables(word, sentence.language) / style.rate
-        self.robot.speak([0.6] * int(at / _HOP), _HOP, self.profile().motion)
+        self._move(lambda: self.robot.speak([0.6] * int(at / _HOP), _HOP, self.profile().motion))
         return marks, at
 
     def _follow(self, sentence: Sentence, marks: list[Word], duration: float, started: float) -> None:
@@ -196,7 +215,7 @@ class Speaker:
             while mark is not None and mark.start <= heard:
                 self.screen.word(sentence, mark)
                 mark = next(following, None)
-            if heard >= duration or self.clock.now() - started > duration + 2.0:
+            if heard >= duration - _TICK or self.clock.now() - started > duration + 2.0:
                 break
             self.clock.sleep(_TICK)
 

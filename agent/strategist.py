@@ -62,12 +62,14 @@ class Strategist:
         if judgement is not None and heard is not None:
             if rule := self._safety(judgement, heard):
                 return rule
+            if over and (pending is None or pending.kind != "assent"):
+                return _only("CLOSE", f"limit:{over}", "the session's limit is reached")
+            if heard.safety.startswith("redirect"):
+                return _only("SAFE_REDIRECT", "unsafe", heard.safety.partition(":")[2])
             if broke_in and judgement.verdict != "question":
                 return _only("GO_ON", "interjection", "the child said something in between")
             if broke_in:
                 return _only("ANSWER_QUESTION", "question", "the child asked something in between")
-            if over and (pending is None or pending.kind != "assent"):
-                return _only("CLOSE", f"limit:{over}", "the session's limit is reached")
             if pending is not None:
                 return self._answer(story, progress, judgement, heard)
         if over:
@@ -79,8 +81,6 @@ class Strategist:
             return _only("HANDOFF_ADULT", "disclosure", "a grown-up must decide")
         if judgement.verdict == "stop":
             return _only("CLOSE", "stop", "the child said stop")
-        if heard.safety.startswith("redirect"):
-            return _only("SAFE_REDIRECT", "unsafe", heard.safety.partition(":")[2])
         return None
 
     def _answer(self, story: Story, progress: Progress, judgement: Judgement, heard: Utterance) -> Strategy:
@@ -106,7 +106,11 @@ class Strategist:
             return _only("REPAIR", "choice", "no choice was understood")
         if verdict == "correct":
             return Strategy(
-                "RECAST_EXPAND", allowed=("RECAST_EXPAND",), reason=f"answered: {judgement.matched}", praise=_effort(progress)
+                "RECAST_EXPAND",
+                allowed=("RECAST_EXPAND",),
+                scores=(0.0,),
+                reason=f"answered: {judgement.matched}",
+                praise=_effort(progress),
             )
         if verdict == "off_topic":
             options: list[StrategyId] = ["BRING_BACK"]
@@ -202,12 +206,8 @@ class Strategist:
         chosen = self._rank(story, progress, None, None, options, _difficulty_reason(progress, fitting), after=bool(more))
         if chosen.id == "GO_ON":
             onward = self._next_question(story, replace(progress, asked=(*progress.asked, "none")))
-            reason = f"enough asked in this scene; {onward.reason}"
-            return (
-                replace(onward, allowed=chosen.allowed, scores=chosen.scores, reason=reason)
-                if len(onward.allowed) < 2
-                else onward
-            )
+            weighed = ", ".join(f"{option} {score:.2f}" for option, score in zip(options, chosen.scores, strict=True))
+            return replace(onward, reason=f"enough asked in this scene ({weighed}); {onward.reason}")
         return replace(chosen, target=f"{beat.id}/{by_strategy[chosen.id].shape.id}")
 
     def _must_cover(self, story: Story, progress: Progress, beat: Beat, unused: list[Crowd]) -> bool:

@@ -85,8 +85,10 @@ def test_where_a_turn_begins(state: TurnState, step: str) -> None:
 
 def test_words_that_broke_in_are_the_turns_words_and_nobody_listens() -> None:
     made, _, ears = ports()
-    unsaid = (Sentence("And then it rained.", "en", role="tell", source="story"),)
-    steps = dict(turn(made, {"progress": opened(made), "waiting": Utterance("look a bird"), "unsaid": unsaid}))
+    progress = opened(made)
+    assert progress.pending is not None
+    unsaid = (Sentence("And then it rained.", "en", role="tell", source="story"), Sentence(progress.pending.ask, "en", role="ask", source="story"))
+    steps = dict(turn(made, {"progress": progress, "waiting": Utterance("look a bird"), "unsaid": unsaid}))
     assert ears.asked == []
     assert steps["hear"]["utterance"].text == "look a bird"
     assert steps["hear"]["broke_in"]
@@ -94,10 +96,11 @@ def test_words_that_broke_in_are_the_turns_words_and_nobody_listens() -> None:
     assert steps["speak"]["progress"].pending == opened(made).pending, "the open question stays open"
 
 
-def test_words_over_the_end_of_the_question_are_its_answer() -> None:
+@pytest.mark.parametrize("unsaid", [(), (Sentence("Here is a hint.", "en"),)], ids=["over the question's end", "over a hint to it"])
+def test_words_over_the_end_of_the_question_are_its_answer(unsaid: tuple[Sentence, ...]) -> None:
     made, _, _ = ports()
     progress = opened(made)
-    steps = dict(turn(made, {"progress": progress, "waiting": Utterance(accepted(made, progress)), "unsaid": ()}))
+    steps = dict(turn(made, {"progress": progress, "waiting": Utterance(accepted(made, progress)), "unsaid": unsaid}))
     assert not steps["hear"]["broke_in"]
     assert steps["plan"]["strategy"].id == "RECAST_EXPAND"
 

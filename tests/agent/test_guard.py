@@ -113,6 +113,7 @@ def test_hurting_in_play_or_denied_is_no_disclosure(said: str) -> None:
 
 def test_the_gravest_reading_wins() -> None:
     assert child("shit, my dad hits me", "en").verdict == "handoff"
+    assert child("shit, my cousin pulls down my trousers", "en").verdict == "handoff"
     assert child("my name is Emma and my dad hits me", "en").verdict == "handoff"
     assert child("my name is Emma and my dad hits me", "en").redacted == "my name is [NAME] and my dad hits me"
 
