@@ -237,4 +237,3 @@ class Log(Protocol):
     """The record of the session: append-only, gapless."""
 
     def write(self, kind: str, **values: object) -> None: ...
-

@@ -145,7 +145,7 @@ class Author:
         pending = self._pending()
         prompt = prompt_of(self.story, pending)
         open_answer = prompt is None or prompt.shape.answer == "open"
-        self._line("yes_open" if open_answer else "yes_right")
+        self._line("yes_open" if open_answer else "yes_right", spare=1)
         struggled = pending.attempts > 0
         if judgement is not None and judgement.child_word and (struggled or self.progress.questions % 2):
             self._line("word", spare=1, word=judgement.child_word)
@@ -245,8 +245,7 @@ class Author:
             self._line("wait_more", spare=1)
             prompt = prompt_of(self.story, pending)
             if prompt is not None and pending.kind == "prompt" and pending.rung < 3 and not pending.told:
-                self._material(prompt.words.hints[self.setting.band][pending.rung])
-                self._invite("try")
+                self._invite("try", after=self._material(prompt.words.hints[self.setting.band][pending.rung]))
                 changed = replace(changed, rung=pending.rung + 1)
             else:
                 self._ask_again()
@@ -276,7 +275,7 @@ class Author:
         return self._again()
 
     def _role(self) -> Progress:
-        names = self.story.wording.names
+        names = [name for name in self.story.wording.names if name not in self._answers()]
         name = names[self.progress.turns % len(names)] if names else "Reachy"
         pending = self._pending()
         said = self._line("role", role="ask", name=name)
@@ -441,6 +440,11 @@ class Author:
         if strategy.id in ("GREET", "ELICIT_PRIOR", "CLOSE"):
             return 1_000
         return LIMITS[self.setting.band].words_per_turn
+
+    def _answers(self) -> str:
+        """The accepted answers to the open question, as one text."""
+        prompt = prompt_of(self.story, self._pending())
+        return " ".join(prompt.words.accepted) if prompt else ""
 
     def _hidden(self, strategy: Strategy) -> tuple[str, ...]:
         """The answers this reply must not give away."""

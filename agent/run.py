@@ -327,7 +327,7 @@ class Wiring:
             try:
                 if part is not None:
                     part.close()
-            except OSError as error:
+            except Exception as error:  # one part that will not close must not keep the log from closing
                 print(f"while closing: {error}", file=sys.stderr)
 
 

@@ -96,10 +96,15 @@ def _together(rule: _Rule, looked_at: str, authored: str, language: Language) ->
         if not sentence.strip() or (authored and f"{sentence} " in authored):
             continue
         sentence += " "
-        matches = [group.search(sentence) for group in rule.together]
-        if all(matches) and not (rule.without and rule.without.search(sentence)):
+        matches: list[re.Match[str]] = []
+        for group in rule.together:
+            match = group.search(sentence)
+            if match is None:  # most sentences end here, at the first group or the second
+                break
+            matches.append(match)
+        if len(matches) == len(rule.together) and not (rule.without and rule.without.search(sentence)):
             pairs = zip(rule.topic.together, matches, strict=True)
-            return " + ".join(_which(group, match[0], language) for group, match in pairs if match)
+            return " + ".join(_which(group, match[0], language) for group, match in pairs)
     return ""
 
 

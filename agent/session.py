@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agent.ports import Clock, Screen
-from agent.turn import Ending, Progress, Reply, Sentence, Strategy, Utterance
+from agent.turn import Ending, Pending, Progress, Reply, Sentence, Strategy, Utterance
 
 if TYPE_CHECKING:
     from agent.context import Ports
@@ -95,31 +95,35 @@ class Session:
         return self.progress.ending
 
     def _greet(self, progress: Progress) -> None:
+        """The first words; whatever fails in them, the child is asked whether it wants a story at all."""
+        self.state = {"progress": progress, "waiting": None, "unsaid": ()}
+        try:
+            self._say_hello(progress)
+        except Exception as error:  # the session has hardly begun: an authored line, and the question again
+            ask = self._line("assent")
+            self.state["progress"] = replace(progress, pending=Pending("assent", ask))
+            self._fault(error)
+
+    def _say_hello(self, progress: Progress) -> None:
         from agent.storyteller import Request
 
         ports = self.ports
-        self.state = {"progress": progress, "waiting": None, "unsaid": ()}
         story = ports.story(progress.language)
         strategy = Strategy("GREET", allowed=("GREET",), scores=(0.0,), rule="start", reason="a session begins")
         request = Request(story, progress, strategy, None, None, ports.profile(), facts=("noted",) if self.noted else ())
         draft = ports.storyteller.draft(request)
+        self.state["progress"] = draft.progress
         self.event("planned", **_strategy_row(strategy), turn=0)
         ports.speaker.finish = lambda sentence: ports.storyteller.finish(sentence, ports.profile())
-        self.state["progress"] = draft.progress
-        try:
-            for sentence in draft.sentences:
-                ports.speaker.add(sentence)
-            self.prepare.start()
-            self.state["waiting"] = ports.speaker.wait().interruption
-        except Exception as error:  # the session has hardly begun: an authored line, and the question again
-            self._fault(error)
+        for sentence in draft.sentences:
+            ports.speaker.add(sentence)
+        self.prepare.start()
+        self.state["waiting"] = ports.speaker.wait().interruption
 
     def _run_turn(self, state: TurnState | None) -> None:
         """One graph invocation; ``None`` goes on with the one that was interrupted."""
         durability = "sync" if self._graph.checkpointer is not None else None
-        for update in self._graph.stream(
-            state, self._config, context=self.ports, stream_mode="updates", durability=durability
-        ):
+        for update in self._graph.stream(state, self._config, context=self.ports, stream_mode="updates", durability=durability):
             for node, values in update.items():
                 self.state.update(values)
                 self._row(node, values)
@@ -224,12 +228,14 @@ class Session:
         if self._graph is not None and self._graph.checkpointer is not None:
             self._graph.checkpointer.delete_thread(THREAD)
 
-    def _say_lines(self, *keys: str) -> None:
-        """Authored lines outside a turn."""
+    def _line(self, key: str) -> str:
+        """One of the tutor's lines outside a turn."""
         lines, progress = self.ports.lines(self.progress.turns + self.faults), self.progress
+        return lines.pick(key, progress.language, self.ports.profile().bank, progress.used)
+
+    def _say_lines(self, *keys: str) -> None:
         for key in keys:
-            text = lines.pick(key, progress.language, self.ports.profile().bank, progress.used)
-            self._speak_now(Sentence(text, progress.language, gesture="goodbye" if key == "bye" else ""))
+            self._speak_now(Sentence(self._line(key), self.progress.language, gesture="goodbye" if key == "bye" else ""))
 
     def _speak_now(self, sentence: Sentence) -> None:
         """Say one sentence outside a turn; if the voice is what broke, it is shown and logged without one."""

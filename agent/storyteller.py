@@ -174,7 +174,7 @@ class Storyteller:
             return fault
         if any(text == sentence.text for sentence in accepted):
             return "says a sentence twice"
-        if text.rstrip().rstrip("»”“\" ").count("?") > text.rstrip("»”“\" ").endswith("?"):
+        if text.rstrip().rstrip('»”“" ').count("?") > text.rstrip('»”“" ').endswith("?"):
             return "asks in the middle of a sentence"
         spoken = sum(len(words(sentence.text)) for sentence in accepted) + len(words(text))
         closing = len(words(draft.question)) if draft.asks and not text.endswith("?") else 0
