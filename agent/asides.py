@@ -19,6 +19,7 @@ _YOU: dict[Language, frozenset[str]] = {
     "fr": frozenset(["tu", "te", "toi", "ton", "ta", "tes", "t'es", "t'as", "t'aimes", "vous"]),
     "de": frozenset(["du", "dich", "dir", "dein", "deine", "deinen", "deiner", "dus", "bistu", "biste"]),
 }
+WORD_FOR_WORD = 94
 CLOSE_ENOUGH = 72  # of 100: below, the teacher is named rather than a wrong answer given
 
 
@@ -37,21 +38,31 @@ def about_the_robot(language: Language) -> tuple[ChildQuestion, ...]:
 def answer(question: str, story: Story, band: Band) -> tuple[str, ...]:
     """The sentences that answer a child's question; empty when nothing here does."""
     asked = " ".join(words(question.lower()))
-    if not asked:
-        return ()
-    known = (*story.wording.questions, *about_the_robot(story.language))
-    ways = [(" ".join(words(way.lower())), entry) for entry in known for way in entry.asks]
-    you = _YOU[story.language]
-    if not you & set(asked.split()):
-        ways = [(way, entry) for way, entry in ways if not you & set(way.split())]
-    found = process.extractOne(asked, [way for way, _ in ways], scorer=_likeness, score_cutoff=CLOSE_ENOUGH)
+    found = _known(asked, story, CLOSE_ENOUGH)
     if found is not None:
-        return ways[found[2]][1].says[band]
+        return found.says[band]
     spoken = set(asked.split())
     for word, meaning in story.wording.glossary.items():
         if set(words(word.lower())) <= spoken:
             return (meaning,)
     return ()
+
+
+def is_asked(text: str, story: Story) -> bool:
+    """Whether these words are, almost word for word, a question children ask: it needs no question mark to be one."""
+    return _known(" ".join(words(text.lower())), story, WORD_FOR_WORD) is not None
+
+
+def _known(asked: str, story: Story, least: float) -> ChildQuestion | None:
+    if not asked:
+        return None
+    known = (*story.wording.questions, *about_the_robot(story.language))
+    ways = [(" ".join(words(way.lower())), entry) for entry in known for way in entry.asks]
+    you = _YOU[story.language]
+    if not you & set(asked.split()):
+        ways = [(way, entry) for way, entry in ways if not you & set(way.split())]
+    found = process.extractOne(asked, [way for way, _ in ways], scorer=_likeness, score_cutoff=least)
+    return ways[found[2]][1] if found is not None else None
 
 
 def _likeness(asked: str, way: str, **options: object) -> float:

@@ -81,6 +81,8 @@ def judge(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
     prompt = prompt_of(story, pending)
     if prompt is not None and prompt.shape.answer == "open" and found.verdict in ("partial", "wrong"):
         found = replace(found, verdict="correct")  # a question of taste has no wrong answers, and no half ones
+    if found.verdict not in ("correct", "silence", "disclosure") and asides.is_asked(said.text, story):
+        found = replace(found, verdict="question", reason="a question children ask")
     if broke_in and found.verdict not in ("stop", "disclosure", "question"):
         found = replace(found, verdict="off_topic", score=0.0, child_word="", reason="said into the telling, before any question")
     if pending.kind == "prompt" and prompt is not None and not pending.attempts:

@@ -215,7 +215,7 @@ class Speaker:
             while mark is not None and mark.start <= heard:
                 self.screen.word(sentence, mark)
                 mark = next(following, None)
-            if heard >= duration - _TICK or self.clock.now() - started > duration + 2.0:
+            if heard >= duration - 0.001 or self.clock.now() - started > duration + 2.0:
                 break
             self.clock.sleep(_TICK)
 
