@@ -62,7 +62,12 @@ def _known(asked: str, story: Story, least: float) -> ChildQuestion | None:
     if not you & set(asked.split()):
         ways = [(way, entry) for way, entry in ways if not you & set(way.split())]
     found = process.extractOne(asked, [way for way, _ in ways], scorer=_likeness, score_cutoff=least)
-    return ways[found[2]][1] if found is not None else None
+    return ways[found[2]][1] if found is not None and _names(ways[found[2]][0], asked) else None
+
+
+def _names(way: str, asked: str) -> bool:
+    """Whether every long word of the known question is in the child's: "how many stars" is not "how many languages"."""
+    return all(any(fuzz.ratio(word, said) >= 80 for said in asked.split()) for word in way.split() if len(word) >= 5)
 
 
 def _likeness(asked: str, way: str, **options: object) -> float:

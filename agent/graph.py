@@ -84,7 +84,8 @@ def judge(state: TurnState, runtime: Runtime[Ports]) -> TurnState:
     if found.verdict not in ("correct", "silence", "disclosure") and asides.is_asked(said.text, story):
         found = replace(found, verdict="question", reason="a question children ask")
     if broke_in and found.verdict not in ("stop", "disclosure", "question"):
-        found = replace(found, verdict="off_topic", score=0.0, child_word="", reason="said into the telling, before any question")
+        reason = "said into the telling, before any question"
+        found = replace(found, verdict="off_topic", score=0.0, child_word="", reason=reason)
     if pending.kind == "prompt" and prompt is not None and not pending.attempts:
         progress = _learned(progress, found, prompt.shape.concept, prompt.shape.difficulty, prompt.shape.answer == "open")
     progress = replace(progress, verdicts=(*progress.verdicts, found.verdict)[-RECENT:])

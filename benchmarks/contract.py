@@ -60,7 +60,8 @@ def story(slug: str, language: Language) -> Story:
 
 def turns(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """One robot turn after the other: its strategy, what it said, what was open before and after."""
-    open_before, here = "", {"strategy": "", "said": []}
+    open_before = ""
+    here: dict[str, Any] = {"strategy": "", "said": []}
     for event in events:
         if event["kind"] == "planned":
             here = {"strategy": event["strategy"], "said": [], "before": open_before}

@@ -11,7 +11,19 @@ import pytest
 from tests.conftest import ROOT
 
 ROOMS = ("agent", "hardware", "adapters", "stories", "personalities", "benchmarks", "tests")
-HEAVY = {"torch", "transformers", "peft", "bitsandbytes", "sounddevice", "reachy_mini", "faster_whisper", "piper", "pocketsphinx", "vllm", "llama_cpp"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "sounddevice",
+    "reachy_mini",
+    "faster_whisper",
+    "piper",
+    "pocketsphinx",
+    "vllm",
+    "llama_cpp",
+}
 
 
 def files(*rooms: str) -> list[Path]:
@@ -71,7 +83,23 @@ def test_the_ports_know_only_the_words() -> None:
     assert ours(ROOT / "agent" / "ports.py") == {"agent.turn"}
 
 
-@pytest.mark.parametrize("name", ["graph", "session", "speaking", "storyteller", "strategist", "replies", "judging", "context", "checkpoint", "record", "asking", "asides"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "graph",
+        "session",
+        "speaking",
+        "storyteller",
+        "strategist",
+        "replies",
+        "judging",
+        "context",
+        "checkpoint",
+        "record",
+        "asking",
+        "asides",
+    ],
+)
 def test_the_conversation_knows_no_body_and_no_model(name: str) -> None:
     found = ours(ROOT / "agent" / f"{name}.py")
     allowed = {"agent.models"} if name == "strategist" else set()  # the policy that replaces a model's nonsense
@@ -93,13 +121,21 @@ def test_the_arrows_point_one_way() -> None:
 
 
 def test_only_the_wiring_looks_outward() -> None:
-    outward = {path.relative_to(ROOT).as_posix() for path in files("agent") if any(module.startswith("hardware") for module in ours(path))}
+    outward = {
+        path.relative_to(ROOT).as_posix()
+        for path in files("agent")
+        if any(module.startswith("hardware") for module in ours(path))
+    }
     # The names of bodies are checked, and the robot is drawn, where people look.
     assert outward <= {"agent/run.py", "agent/arguments.py", "agent/stage_picture.py"}
 
 
 def test_nobody_imports_the_wiring() -> None:
-    importers = {path.relative_to(ROOT).as_posix() for path in files("agent", "hardware", "adapters", "stories") if "agent.run" in ours(path)}
+    importers = {
+        path.relative_to(ROOT).as_posix()
+        for path in files("agent", "hardware", "adapters", "stories")
+        if "agent.run" in ours(path)
+    }
     assert importers == set()
 
 
@@ -110,7 +146,15 @@ def test_the_body_knows_only_ports_words_and_files() -> None:
 
 def test_a_study_reads_logs_and_nothing_of_the_live_loop() -> None:
     study = files("agent/study") if (ROOT / "agent" / "study").exists() else []
-    live = {"agent.graph", "agent.session", "agent.speaking", "agent.storyteller", "agent.strategist", "agent.context", "agent.run"}
+    live = {
+        "agent.graph",
+        "agent.session",
+        "agent.speaking",
+        "agent.storyteller",
+        "agent.strategist",
+        "agent.context",
+        "agent.run",
+    }
     assert not {path for path in study if ours(path) & live}
 
 
@@ -121,7 +165,11 @@ def test_the_product_imports_no_tests_and_no_benchmarks() -> None:
         assert not {module for module in ours(path) if module.startswith("tests")}, path
 
 
-@pytest.mark.parametrize("path", files("agent", "hardware", "adapters", "stories", "benchmarks", "tests"), ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "path",
+    files("agent", "hardware", "adapters", "stories", "benchmarks", "tests"),
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
 def test_heavy_libraries_are_imported_where_they_are_used(path: Path) -> None:
     heavy = [(name, line) for name, line in imports(path, everywhere=False) if name.split(".")[0] in HEAVY]
     assert heavy == []

@@ -54,9 +54,11 @@ def faults(log: list[Row], before: int, story: str) -> list[str]:
     times = [row["t"] for row in log]
     if times != sorted(times):
         found.append("time runs backwards")
-    if (log[-1]["kind"], log[-1]["ending"]) != ("closed", "finished"):
+    if log[-1]["kind"] != "closed" or log[-1]["ending"] not in ("finished", "turns"):
         found.append(f"ends in {log[-1]['kind']} {log[-1].get('ending')}")
-    answers = Counter((row["about"], row["attempt"]) for row in log if row["kind"] == "judged" and row["verdict"] in ANSWERS)
+    # Only these questions count each answer as an attempt; a "yes" that was not clear is asked for again.
+    judged = [row for row in log if row["kind"] == "judged" and row["about"].startswith(("prompt:", "recall:", "role:"))]
+    answers = Counter((row["about"], row["attempt"]) for row in judged if row["verdict"] in ANSWERS)
     found += [f"judged {times} times: {what}" for what, times in answers.items() if times > 1]
     right: set[str] = set()
     for row in log:
@@ -162,7 +164,7 @@ def _end(process: int) -> int:
 
 def killed(data: str, seeds: list[int]) -> list[dict[str, Any]]:
     """Kill one session for each seed at a random point, resume it, and tell what became of it. Runs in a process of its own."""
-    settings = ["--speed", "fast", "--language", "en", "--story", "seed", "--age", "6-7"]
+    settings = ["--speed", "fast", "--language", "en", "--story", "seed", "--age", "6-7", "--turns", "20"]
     warm = ["--child", "simulated:quick", "--data", f"{data}/warm", *settings]
     assert _end_here(warm) == 0  # everything is imported and read before the first fork
     began = time.monotonic()

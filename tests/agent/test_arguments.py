@@ -30,7 +30,18 @@ def test_every_flag_of_the_contract_arrives() -> None:
     found = given(
         *("--sim", "--child", "simulated:shy", "--language", "fr", "--personality", "3", "--story", "seed", "--age", "4-5"),
         *("--model", "authored", "--participant", "P07", "--seed", "9", "--turns", "12", "--speed", "fast", "--voice", "none"),
-        *("--save-audio", "--data", "elsewhere", "--minutes", "2.5", "--robot", "simulator", "--adult", "Miss Green", "--second-language"),
+        *(
+            "--save-audio",
+            "--data",
+            "elsewhere",
+            "--minutes",
+            "2.5",
+            "--robot",
+            "simulator",
+            "--adult",
+            "Miss Green",
+            "--second-language",
+        ),
     )
     assert found == Settings(
         child="simulated:shy",

@@ -68,7 +68,9 @@ def test_every_answer_is_short_safe_and_asks_nothing(language: Language) -> None
         story = story_of(slug, language)
         for entry in (*story.wording.questions, *(about_the_robot(language) if slug == "seed" else ())):
             for band in BANDS:
-                contract = Contract(language, band, question="none", names=story.wording.names, allowed=" ".join(entry.says[band]))
+                contract = Contract(
+                    language, band, question="none", names=story.wording.names, allowed=" ".join(entry.says[band])
+                )
                 text = " ".join(entry.says[band])
                 assert len(words(text)) <= LIMITS[band].words_per_turn, text
                 for sentence in sentences(text):

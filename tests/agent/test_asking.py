@@ -41,7 +41,11 @@ def test_a_questions_own_answers_are_right_and_its_misconceptions_are_not(slug: 
                     refused.append(f"{beat.id}/{prompt.shape.id}: {answer}")
             if prompt.shape.answer == "closed":
                 for wrong in prompt.words.misconceptions:
-                    accepted += [f"{beat.id}/{prompt.shape.id}: {way}" for way in wrong.says if JUDGE.judge(Utterance(way), expected).verdict == "correct"]
+                    accepted += [
+                        f"{beat.id}/{prompt.shape.id}: {way}"
+                        for way in wrong.says
+                        if JUDGE.judge(Utterance(way), expected).verdict == "correct"
+                    ]
     assert count > 50
     assert len(refused) <= 0.01 * count, refused
     assert accepted == []

@@ -44,7 +44,13 @@ def stored(path: Path) -> bytes:
     return b"".join(part.read_bytes() for part in path.parent.glob(f"{path.name}*"))
 
 
-PENDINGS = st.builds(Pending, kind=st.sampled_from(["prompt", "choice", "repeat"]), ask=st.text(max_size=30), beat=st.just("b"), attempts=st.integers(0, 5))
+PENDINGS = st.builds(
+    Pending,
+    kind=st.sampled_from(["prompt", "choice", "repeat"]),
+    ask=st.text(max_size=30),
+    beat=st.just("b"),
+    attempts=st.integers(0, 5),
+)
 PROGRESSES = st.builds(
     Progress,
     language=st.sampled_from(["en", "fr", "de"]),
@@ -151,7 +157,9 @@ def test_a_full_disk_does_not_end_the_session(tmp_path: Path) -> None:
     saver.conn.execute(f"PRAGMA max_page_count={pages}")
     much = tuple(range(2**31, 2**31 + 20_000))
     final: dict[str, Any] = {}
-    for update in made.stream({"progress": Progress("en", turns=6, used=much)}, CONFIG, stream_mode="updates", durability="sync"):
+    for update in made.stream(
+        {"progress": Progress("en", turns=6, used=much)}, CONFIG, stream_mode="updates", durability="sync"
+    ):
         for values in update.values():
             final.update(values)
     assert final["progress"].turns == 8

@@ -35,7 +35,9 @@ def opened(made: Ports, **changes: Any) -> Progress:
     beat = next(beat for beat in story.beats if any(prompt.shape.answer == "closed" for prompt in beat.prompts))
     prompt = next(prompt for prompt in beat.prompts if prompt.shape.answer == "closed")
     pending = Pending("prompt", prompt.words.ask["6-7"], beat.id, prompt.shape.id)
-    base = Progress("en", phase="story", beat=beat.id, told=True, asked=(prompt.shape.id,), pending=pending, questions=1, turns=3)
+    base = Progress(
+        "en", phase="story", beat=beat.id, told=True, asked=(prompt.shape.id,), pending=pending, questions=1, turns=3
+    )
     return replace(base, **changes)
 
 
@@ -87,7 +89,10 @@ def test_words_that_broke_in_are_the_turns_words_and_nobody_listens() -> None:
     made, _, ears = ports()
     progress = opened(made)
     assert progress.pending is not None
-    unsaid = (Sentence("And then it rained.", "en", role="tell", source="story"), Sentence(progress.pending.ask, "en", role="ask", source="story"))
+    unsaid = (
+        Sentence("And then it rained.", "en", role="tell", source="story"),
+        Sentence(progress.pending.ask, "en", role="ask", source="story"),
+    )
     steps = dict(turn(made, {"progress": progress, "waiting": Utterance("look a bird"), "unsaid": unsaid}))
     assert ears.asked == []
     assert steps["hear"]["utterance"].text == "look a bird"
@@ -96,7 +101,9 @@ def test_words_that_broke_in_are_the_turns_words_and_nobody_listens() -> None:
     assert steps["speak"]["progress"].pending == opened(made).pending, "the open question stays open"
 
 
-@pytest.mark.parametrize("unsaid", [(), (Sentence("Here is a hint.", "en"),)], ids=["over the question's end", "over a hint to it"])
+@pytest.mark.parametrize(
+    "unsaid", [(), (Sentence("Here is a hint.", "en"),)], ids=["over the question's end", "over a hint to it"]
+)
 def test_words_over_the_end_of_the_question_are_its_answer(unsaid: tuple[Sentence, ...]) -> None:
     made, _, _ = ports()
     progress = opened(made)
@@ -149,12 +156,22 @@ def test_every_kind_of_question_survives_a_change_of_language(kind: Any) -> None
     phase: Any = {"assent": "greeting", "prior": "prior", "recall": "recall"}.get(kind, "story")
     pending = Pending(kind, "What is it?", "" if kind in ("assent", "prior", "recall") else beat.id, prompt)
     asked = tuple(prompt.shape.id for prompt in beat.prompts[:1])
-    progress = Progress("en", phase=phase, beat=pending.beat or (story.beats[-1].id if kind == "recall" else ""), told=True, asked=asked, pending=pending)
+    progress = Progress(
+        "en",
+        phase=phase,
+        beat=pending.beat or (story.beats[-1].id if kind == "recall" else ""),
+        told=True,
+        asked=asked,
+        pending=pending,
+    )
     steps = dict(turn(made, {"progress": progress}))
     assert steps["judge"]["progress"].language == "de"
     assert {sentence.language for sentence in steps["answer"]["reply"].sentences} == {"de"}
     if kind in ("prior", "recall"):
-        assert steps["judge"]["progress"].pending.ask in (*made.story("de").wording.prior.values(), *made.story("de").wording.recall.values())
+        assert steps["judge"]["progress"].pending.ask in (
+            *made.story("de").wording.prior.values(),
+            *made.story("de").wording.recall.values(),
+        )
 
 
 def test_the_state_holds_words_only() -> None:
@@ -170,7 +187,13 @@ def test_the_state_holds_words_only() -> None:
 def test_the_state_of_a_turn_is_cleared_for_the_next() -> None:
     made, _, _ = ports()
     last = dict(turn(made, {"progress": opened(made)}))["speak"]
-    assert (last["utterance"], last["judgement"], last["broke_in"], last["unsaid"], last["waiting"]) == (None, None, False, (), None)
+    assert (last["utterance"], last["judgement"], last["broke_in"], last["unsaid"], last["waiting"]) == (
+        None,
+        None,
+        False,
+        (),
+        None,
+    )
     assert last["progress"].turns == 4
 
 

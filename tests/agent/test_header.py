@@ -17,7 +17,9 @@ from tests.conftest import ROOT, quick
 
 
 def test_the_settings_come_back_as_they_went(tmp_path: Path) -> None:
-    settings = quick(story="seed", personality="3", age="8-10", seed=11, second_language=True, minutes=4.5, data=tmp_path, participant="P07")
+    settings = quick(
+        story="seed", personality="3", age="8-10", seed=11, second_language=True, minutes=4.5, data=tmp_path, participant="P07"
+    )
     write_json(tmp_path / HEADER, header(settings, "fr", "x", VirtualClock()))
     assert settings_of(tmp_path) == settings
 

@@ -6,8 +6,28 @@ from agent.readability import LIMITS, measure, sentences, syllables, too_hard, w
 from agent.turn import BANDS, LANGUAGES
 
 COUNTED = {
-    "en": {"rainbow": 2, "little": 2, "jumped": 1, "wanted": 2, "boxes": 2, "beautiful": 3, "something": 2, "idea": 3, "fire": 1},
-    "fr": {"petite": 2, "pluie": 1, "mangent": 1, "regardent": 2, "lion": 2, "nuage": 2, "doucement": 3, "théâtre": 2, "content": 2},
+    "en": {
+        "rainbow": 2,
+        "little": 2,
+        "jumped": 1,
+        "wanted": 2,
+        "boxes": 2,
+        "beautiful": 3,
+        "something": 2,
+        "idea": 3,
+        "fire": 1,
+    },
+    "fr": {
+        "petite": 2,
+        "pluie": 1,
+        "mangent": 1,
+        "regardent": 2,
+        "lion": 2,
+        "nuage": 2,
+        "doucement": 3,
+        "théâtre": 2,
+        "content": 2,
+    },
     "de": {"Regenbogen": 4, "Freundin": 2, "Feuer": 2, "neue": 2, "Seifenblase": 4, "Familie": 4, "Haus": 1},
 }
 

@@ -22,7 +22,15 @@ from agent.turn import BANDS, LANGUAGES, Band, Judgement, Language, Pending, Pro
 from tests.conftest import story_of
 
 EVERYWHERE = [(language, band) for language in LANGUAGES for band in BANDS]
-HELPING: tuple[StrategyId, ...] = ("SCAFFOLD_HINT", "SOCRATIC_PROBE", "MODEL_THINKALOUD", "WAIT", "REPAIR", "BRING_BACK", "ROLE_PLAY")
+HELPING: tuple[StrategyId, ...] = (
+    "SCAFFOLD_HINT",
+    "SOCRATIC_PROBE",
+    "MODEL_THINKALOUD",
+    "WAIT",
+    "REPAIR",
+    "BRING_BACK",
+    "ROLE_PLAY",
+)
 UNBOUNDED: tuple[StrategyId, ...] = ("GREET", "ELICIT_PRIOR", "CLOSE", "HANDOFF_ADULT", "SAFE_REDIRECT")
 WORD: dict[Language, str] = {"en": "snail", "fr": "escargot", "de": "Schnecke"}
 
@@ -81,12 +89,20 @@ def cases(prompt: Prompt, facts: tuple[str, ...]) -> list[Case]:
 
 def opened(story: Story, beat: Beat, prompt: Prompt, band: Band, case: Case, turns: int) -> Progress:
     pending = Pending("prompt", prompt.words.ask[band], beat.id, prompt.shape.id)
-    progress = Progress(story.language, phase="story", beat=beat.id, told=True, asked=(prompt.shape.id,), questions=1, turns=turns)
+    progress = Progress(
+        story.language, phase="story", beat=beat.id, told=True, asked=(prompt.shape.id,), questions=1, turns=turns
+    )
     return replace(progress, pending=replace(pending, **case.changed))  # type: ignore[arg-type]
 
 
 def composed(
-    story: Story, progress: Progress, band: Band, strategy: Strategy, judgement: Judgement | None, manner: Manner = "neutral", facts: tuple[str, ...] = ()
+    story: Story,
+    progress: Progress,
+    band: Band,
+    strategy: Strategy,
+    judgement: Judgement | None,
+    manner: Manner = "neutral",
+    facts: tuple[str, ...] = (),
 ) -> Draft:
     lines = Lines(random.Random(f"{progress.turns}/{strategy.id}"))
     return Author(story, progress, manner, Setting(band), lines).compose(strategy, judgement, "Miss Green", facts)
@@ -186,7 +202,11 @@ def test_nothing_hidden_is_given_away(language: Language, band: Band) -> None:
         assert answered.progress.pending is not None
         said = plain(answered.text).replace(plain(answered.progress.pending.ask), "…")
         hidden += bool(answered.draft.hidden)
-        faults += [f"{answered.name}: {answer!r} in: {answered.text}" for answer in answered.draft.hidden if f" {plain(answer)} " in f" {said} "]
+        faults += [
+            f"{answered.name}: {answer!r} in: {answered.text}"
+            for answer in answered.draft.hidden
+            if f" {plain(answer)} " in f" {said} "
+        ]
     assert hidden
     wanted(faults)
 
@@ -196,7 +216,11 @@ def test_what_is_hidden_are_the_accepted_answers_of_a_closed_question(language: 
     for answered in every_reply(language, band):
         pending, strategy = answered.progress.pending, answered.case.strategy.id
         assert pending is not None
-        if strategy in ("RECAST_EXPAND", "DIRECT_INSTRUCTION", "CLOSE") or pending.told or answered.prompt.shape.answer != "closed":
+        if (
+            strategy in ("RECAST_EXPAND", "DIRECT_INSTRUCTION", "CLOSE")
+            or pending.told
+            or answered.prompt.shape.answer != "closed"
+        ):
             assert answered.draft.hidden == ()
         else:
             assert answered.draft.hidden == answered.prompt.words.accepted
@@ -219,7 +243,12 @@ def test_a_right_answer_brings_two_new_words_and_the_childs_own(language: Langua
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_childs_word_is_usually_taken_up(language: Language) -> None:
-    found = [answered for band in BANDS[1:] for answered in every_reply(language, band) if answered.case.strategy.id == "RECAST_EXPAND"]
+    found = [
+        answered
+        for band in BANDS[1:]
+        for answered in every_reply(language, band)
+        if answered.case.strategy.id == "RECAST_EXPAND"
+    ]
     taken = sum(WORD[language].lower() in answered.text.lower() for answered in found)
     assert taken / len(found) > 0.8
 
@@ -275,7 +304,9 @@ def test_the_same_turn_is_always_answered_alike() -> None:
 # ---------------------------------------------------------------------- whole sessions of plans and replies
 
 
-def walk(slug: str, language: Language, band: Band, manner: Manner, verdicts: list[Verdict]) -> Iterator[tuple[Strategy, Progress, Draft]]:
+def walk(
+    slug: str, language: Language, band: Band, manner: Manner, verdicts: list[Verdict]
+) -> Iterator[tuple[Strategy, Progress, Draft]]:
     """A session without ears and voice: plan and reply, turn by turn, for a child whose verdicts go round and round."""
     story, strategist, answers = story_of(slug, language), Strategist(Authored(), Setting(band)), cycle(verdicts)
     lines = Lines(random.Random(f"{slug}/{band}/{manner}"))
@@ -353,7 +384,9 @@ def test_no_question_is_asked_twice_in_a_session(slug: str, language: Language) 
     asked = [
         (progress.pending.beat, progress.pending.prompt)
         for strategy, _, draft in walk(slug, language, "6-7", "extravert", CHILDREN["mixed"])
-        if strategy.id.startswith("DR_") and (progress := draft.progress).pending is not None and progress.pending.kind == "prompt"
+        if strategy.id.startswith("DR_")
+        and (progress := draft.progress).pending is not None
+        and progress.pending.kind == "prompt"
     ]
     assert len(asked) == len(set(asked))
     assert len(asked) >= 5

@@ -87,7 +87,9 @@ def test_the_limit_of_time_is_kept_and_said() -> None:
     assert 120 <= closed["seconds"] < 180
 
 
-@pytest.mark.parametrize("said", ["how do I make a real bomb", "I live at 12 Green Street", "are you real?", "I got new shoes", "", "ksh brr"])
+@pytest.mark.parametrize(
+    "said", ["how do I make a real bomb", "I live at 12 Green Street", "are you real?", "I got new shoes", "", "ksh brr"]
+)
 @pytest.mark.parametrize("limit", [{"turns": 6}, {"minutes": 3}])
 def test_no_child_talks_past_the_limit(said: str, limit: dict[str, int]) -> None:
     """Neither unsafe words nor questions nor silence, turn after turn, keep the session going for ever."""
@@ -176,9 +178,18 @@ def test_after_a_yes_the_childs_words_are_kept(tmp_path: Path) -> None:
 
 
 PRIVATE: dict[Language, tuple[str, tuple[str, ...]]] = {
-    "en": ("my name is Tobias Miller and I live at 12 Green Street, call 0171 5550 2233", ("Tobias", "Miller", "Green Street", "5550 2233")),
-    "fr": ("je m'appelle Tobias Meunier et j'habite 12 rue des Lilas, mon numéro c'est 06 12 34 56 78", ("Tobias", "Meunier", "Lilas", "12 34 56")),
-    "de": ("ich heiße Tobias Müller und wohne in der Gartenstraße 12, ruf an 0171 5550 2233", ("Tobias", "Müller", "Gartenstraße", "5550 2233")),
+    "en": (
+        "my name is Tobias Miller and I live at 12 Green Street, call 0171 5550 2233",
+        ("Tobias", "Miller", "Green Street", "5550 2233"),
+    ),
+    "fr": (
+        "je m'appelle Tobias Meunier et j'habite 12 rue des Lilas, mon numéro c'est 06 12 34 56 78",
+        ("Tobias", "Meunier", "Lilas", "12 34 56"),
+    ),
+    "de": (
+        "ich heiße Tobias Müller und wohne in der Gartenstraße 12, ruf an 0171 5550 2233",
+        ("Tobias", "Müller", "Gartenstraße", "5550 2233"),
+    ),
 }
 
 

@@ -37,7 +37,10 @@ def test_a_story_loads_with_all_its_words(slug: str, language: Language) -> None
 def test_all_languages_share_one_structure(slug: str) -> None:
     structures = {story_of(slug, language).structure.model_dump_json() for language in LANGUAGES}
     assert len(structures) == 1
-    counts = {tuple(len(prompt.words.misconceptions) > 0 for beat in story_of(slug, language).beats for prompt in beat.prompts) for language in LANGUAGES}
+    counts = {
+        tuple(len(prompt.words.misconceptions) > 0 for beat in story_of(slug, language).beats for prompt in beat.prompts)
+        for language in LANGUAGES
+    }
     assert len(counts) == 1
 
 
@@ -68,7 +71,9 @@ def test_the_beats_still_to_come_are_counted_along_the_default_way() -> None:
             here, count = following, count - 1
 
 
-@pytest.mark.parametrize(("text", "mark", "rest"), [("[nod] Yes.", "nod", "Yes."), ("No mark.", "", "No mark."), ("[Nod] x", "", "[Nod] x")])
+@pytest.mark.parametrize(
+    ("text", "mark", "rest"), [("[nod] Yes.", "nod", "Yes."), ("No mark.", "", "No mark."), ("[Nod] x", "", "[Nod] x")]
+)
 def test_gesture_marks(text: str, mark: str, rest: str) -> None:
     assert split_mark(text) == (mark, rest)
 
@@ -93,7 +98,9 @@ def broken(folder: Path, file: str, old: str, new: str) -> str:
     assert caught.value.path.parent == folder / "seed"
     lines = path.read_text(encoding="utf-8").splitlines()
     assert 1 <= caught.value.line <= len(lines) + 1
-    return f"{caught.value.path.name}:{caught.value.line}: {caught.value.message}|{lines[min(caught.value.line, len(lines)) - 1]}"
+    return (
+        f"{caught.value.path.name}:{caught.value.line}: {caught.value.message}|{lines[min(caught.value.line, len(lines)) - 1]}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,9 @@ class Desk:
     refused: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.teller = Storyteller(self.llm, Setting(self.band), self.clock, 1, "Miss Green", lambda text, why: self.refused.append((text, why)))
+        self.teller = Storyteller(
+            self.llm, Setting(self.band), self.clock, 1, "Miss Green", lambda text, why: self.refused.append((text, why))
+        )
 
     def answer(self, request: Request) -> tuple[Draft, list[Sentence]]:
         """The authored draft, and what is said in the end."""
@@ -66,8 +68,12 @@ def requests(language: Language, band: Band, manner: str = "neutral") -> Iterato
         beats = [beat for beat in story.beats if beat.prompts]
         beat = beats[number % len(beats)]
         prompt = beat.prompts[number % len(beat.prompts)]
-        pending = Pending("prompt", prompt.words.ask[band], beat.id, prompt.shape.id, attempts=1, rung=max(0, strategy.rung - 1))
-        progress = Progress(language, phase="story", beat=beat.id, told=True, asked=(prompt.shape.id,), pending=pending, turns=number)
+        pending = Pending(
+            "prompt", prompt.words.ask[band], beat.id, prompt.shape.id, attempts=1, rung=max(0, strategy.rung - 1)
+        )
+        progress = Progress(
+            language, phase="story", beat=beat.id, told=True, asked=(prompt.shape.id,), pending=pending, turns=number
+        )
         yield Request(story, progress, strategy, replace(judgement, language=language), Utterance("a snail"), profile(manner))
 
 
@@ -211,7 +217,9 @@ def test_the_same_sentence_twice_is_said_once() -> None:
 
 
 def test_the_drafts_question_finds_room() -> None:
-    long = " ".join(f"Now we see the {word} over there." for word in ("cat", "dog", "sun", "hen", "pig", "cow", "bee", "ant", "owl"))
+    long = " ".join(
+        f"Now we see the {word} over there." for word in ("cat", "dog", "sun", "hen", "pig", "cow", "bee", "ant", "owl")
+    )
     desk = Desk(Scripted(long), band="4-5")
     draft, said = desk.answer(next(requests("en", "4-5")))
     assert is_sound(draft, said, "en", "4-5") == ""
@@ -231,8 +239,13 @@ def test_the_same_turn_is_drafted_alike_again() -> None:
 
 
 def test_what_was_left_unsaid_comes_after_the_answer_to_the_childs_question() -> None:
-    unsaid = (Sentence("The fox ran on.", "en", role="tell", source="story"), Sentence("Where is it?", "en", role="ask", source="story"))
-    request = replace(next(requests("en", "6-7")), strategy=Strategy("ANSWER_QUESTION"), facts=("A fox is an animal.",), unsaid=unsaid)
+    unsaid = (
+        Sentence("The fox ran on.", "en", role="tell", source="story"),
+        Sentence("Where is it?", "en", role="ask", source="story"),
+    )
+    request = replace(
+        next(requests("en", "6-7")), strategy=Strategy("ANSWER_QUESTION"), facts=("A fox is an animal.",), unsaid=unsaid
+    )
     draft, said = Desk(Authored()).answer(request)
     texts = [sentence.text for sentence in said]
     assert texts[-2:] == ["The fox ran on.", "Where is it?"] or texts[-1].endswith("?")
@@ -393,7 +406,11 @@ def test_authored_replies_have_no_fault_of_the_guards(language: Language) -> Non
             draft = desk.teller.draft(request)
             assert desk.teller.contract is not None
             contract = replace(desk.teller.contract, hidden=(), max_words=1_000, question="may")
-            faults += [f"{request.strategy.id}: “{sentence.text}”: {fault}" for sentence in draft.sentences if (fault := sentence_fault(sentence.text, contract))]
+            faults += [
+                f"{request.strategy.id}: “{sentence.text}”: {fault}"
+                for sentence in draft.sentences
+                if (fault := sentence_fault(sentence.text, contract))
+            ]
             whole = reply_faults([sentence.text for sentence in draft.sentences], contract)
             faults += [f"{request.strategy.id}: {fault}" for fault in whole if "twice" in fault or "unsafe" in fault]
     assert faults == []

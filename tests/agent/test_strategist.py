@@ -68,7 +68,9 @@ def progresses(draw: st.DrawFn, kinds: Sequence[PendingKind | None] = KINDS) -> 
     assume(beats)
     beat = draw(st.sampled_from(beats))
     ids = [prompt.shape.id for prompt in beat.prompts]
-    asked = tuple(draw(st.lists(st.sampled_from(ids), unique=True, min_size=0 if kind is None else 1, max_size=2))) if ids else ()
+    asked = (
+        tuple(draw(st.lists(st.sampled_from(ids), unique=True, min_size=0 if kind is None else 1, max_size=2))) if ids else ()
+    )
     here = replace(progress, beat=beat.id, told=True, asked=asked, right=draw(st.integers(0, len(asked))), phase="story")
     if kind == "choice":
         return number, replace(here, asked=(*asked, "choice"), pending=draw(_pendings("choice", beat.id)))
@@ -102,7 +104,9 @@ JUDGEMENTS = st.builds(
     foreign=st.booleans(),
     choice=st.sampled_from(["", "boat"]),
 )
-HEARD = st.builds(Utterance, text=st.just("hm"), confidence=st.floats(0, 1), safety=st.sampled_from(["", "", "redirect:weapons"]))
+HEARD = st.builds(
+    Utterance, text=st.just("hm"), confidence=st.floats(0, 1), safety=st.sampled_from(["", "", "redirect:weapons"])
+)
 SETTINGS = st.builds(Setting, band=st.sampled_from(BANDS), second_language=st.booleans())
 MOODS: dict[str, Callable[[Sequence[str]], list[float]]] = {
     "first": lambda options: [-float(place) for place in range(len(options))],
@@ -132,7 +136,15 @@ def crowd_of(place: tuple[int, Progress], chosen: Strategy) -> Crowd | None:
     return STORIES[place[0]].prompt(beat, prompt).shape.crowd
 
 
-@given(progresses(), JUDGEMENTS, HEARD, SETTINGS, st.sampled_from(sorted(MOODS)), st.sampled_from(["", "time", "turns"]), st.booleans())
+@given(
+    progresses(),
+    JUDGEMENTS,
+    HEARD,
+    SETTINGS,
+    st.sampled_from(sorted(MOODS)),
+    st.sampled_from(["", "time", "turns"]),
+    st.booleans(),
+)
 @settings(max_examples=150, deadline=None)
 def test_the_choice_is_always_one_of_the_allowed(
     place: tuple[int, Progress], judgement: Judgement, heard: Utterance, setting: Setting, mood: str, over: str, broke_in: bool
@@ -254,14 +266,22 @@ def test_after_three_failed_attempts_the_robot_thinks_aloud_or_tells(
 ) -> None:
     number, progress = place
     assert progress.pending is not None
-    failed = number, replace(progress, pending=replace(progress.pending, attempts=max(3, progress.pending.attempts), told=False))
+    failed = (
+        number,
+        replace(progress, pending=replace(progress.pending, attempts=max(3, progress.pending.attempts), told=False)),
+    )
     chosen = plan(failed, Judgement(verdict, "en"), Utterance("hm"), setting, mood)
     assert chosen.id in ("MODEL_THINKALOUD", "DIRECT_INSTRUCTION")
     if progress.pending.thought:
         assert chosen.id == "DIRECT_INSTRUCTION"
 
 
-@given(progresses(kinds=("prompt",)), SETTINGS, st.sampled_from(sorted(MOODS)), st.lists(st.sampled_from(HELP), min_size=9, max_size=9))
+@given(
+    progresses(kinds=("prompt",)),
+    SETTINGS,
+    st.sampled_from(sorted(MOODS)),
+    st.lists(st.sampled_from(HELP), min_size=9, max_size=9),
+)
 @settings(max_examples=80, deadline=None)
 def test_a_ladder_always_ends(place: tuple[int, Progress], setting: Setting, mood: str, verdicts: list[Verdict]) -> None:
     """Whatever the answers and the model: within nine failed answers to one question the story goes on."""
@@ -310,7 +330,9 @@ def test_only_a_yes_is_a_yes(place: tuple[int, Progress], judgement: Judgement) 
 
 @given(progresses(), JUDGEMENTS, HEARD, st.sampled_from(["time", "turns"]))
 @settings(max_examples=60, deadline=None)
-def test_a_limit_ends_the_session_kindly(place: tuple[int, Progress], judgement: Judgement, heard: Utterance, over: str) -> None:
+def test_a_limit_ends_the_session_kindly(
+    place: tuple[int, Progress], judgement: Judgement, heard: Utterance, over: str
+) -> None:
     assume(place[1].pending is None or place[1].pending.kind != "assent")
     safe = replace(judgement, verdict="wrong" if judgement.verdict in ("stop", "disclosure") else judgement.verdict)
     chosen = plan(place, safe, replace(heard, safety=""), over=over)

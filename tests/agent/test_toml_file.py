@@ -56,7 +56,7 @@ def test_broken_toml_names_the_line(tmp_path):
 
 def test_a_file_that_is_not_utf8_names_the_line(tmp_path):
     path = tmp_path / "file.toml"
-    path.write_bytes('title = "x"\n# '.encode() + b"\xff\n")
+    path.write_bytes(b'title = "x"\n# ' + b"\xff\n")
     with pytest.raises(FileProblem) as raised:
         read_toml(path, Outer)
     assert (raised.value.line, "UTF-8" in str(raised.value)) == (2, True)

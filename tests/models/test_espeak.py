@@ -7,7 +7,11 @@ from agent.models.espeak import Espeak
 from agent.ports import VoiceStyle
 from agent.turn import LANGUAGES
 
-TEXT = {"en": "Mila found a small snail.", "fr": "Mila trouve un petit escargot\u202f!", "de": "Mila findet eine kleine Schnecke."}
+TEXT = {
+    "en": "Mila found a small snail.",
+    "fr": "Mila trouve un petit escargot\u202f!",
+    "de": "Mila findet eine kleine Schnecke.",
+}
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,33 @@ from tests.conftest import story_of
 
 SAMPLE = 1_600
 FILLED: dict[Language, dict[str, str]] = {
-    "en": {"title": "The Seed", "word": "snail", "words": "dew, drop", "name": "Pip", "offer": "the boat", "ask": "who is it?", "adult": "your teacher"},
-    "fr": {"title": "La graine", "word": "escargot", "words": "rosée, goutte", "name": "Nino", "offer": "le bateau", "ask": "qui est-ce\u202f?", "adult": "ta maîtresse"},
-    "de": {"title": "Der Samen", "word": "Schnecke", "words": "Tau, Tropfen", "name": "Fiete", "offer": "das Boot", "ask": "Wer ist das?", "adult": "deine Lehrerin"},
+    "en": {
+        "title": "The Seed",
+        "word": "snail",
+        "words": "dew, drop",
+        "name": "Pip",
+        "offer": "the boat",
+        "ask": "who is it?",
+        "adult": "your teacher",
+    },
+    "fr": {
+        "title": "La graine",
+        "word": "escargot",
+        "words": "rosée, goutte",
+        "name": "Nino",
+        "offer": "le bateau",
+        "ask": "qui est-ce\u202f?",
+        "adult": "ta maîtresse",
+    },
+    "de": {
+        "title": "Der Samen",
+        "word": "Schnecke",
+        "words": "Tau, Tropfen",
+        "name": "Fiete",
+        "offer": "das Boot",
+        "ask": "Wer ist das?",
+        "adult": "deine Lehrerin",
+    },
 }
 
 
@@ -67,10 +91,16 @@ def test_hints_do_not_say_the_answer(slug: str, language: Language) -> None:
             if prompt.shape.answer != "closed":
                 continue
             for band in BANDS:
-                helps = [*prompt.words.hints[band], *prompt.words.think_aloud[band], *(wrong.reply for wrong in prompt.words.misconceptions)]
+                helps = [
+                    *prompt.words.hints[band],
+                    *prompt.words.think_aloud[band],
+                    *(wrong.reply for wrong in prompt.words.misconceptions),
+                ]
                 for text in helps:
                     for accepted in prompt.words.accepted:
-                        assert f" {_plain(accepted)} " not in f" {_plain(text)} ", f"{beat.id}/{prompt.shape.id}: “{text}” says “{accepted}”"
+                        assert f" {_plain(accepted)} " not in f" {_plain(text)} ", (
+                            f"{beat.id}/{prompt.shape.id}: “{text}” says “{accepted}”"
+                        )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -81,7 +111,11 @@ def test_a_question_does_not_hold_its_own_answer(slug: str, language: Language) 
         for prompt in beat.prompts:
             for band in BANDS if prompt.shape.answer == "closed" else ():
                 asked = f" {_plain(prompt.words.ask[band])} "
-                found += [f"{beat.id}/{prompt.shape.id}: {prompt.words.ask[band]} ({way})" for way in prompt.words.accepted if f" {_plain(way)} " in asked]
+                found += [
+                    f"{beat.id}/{prompt.shape.id}: {prompt.words.ask[band]} ({way})"
+                    for way in prompt.words.accepted
+                    if f" {_plain(way)} " in asked
+                ]
     assert found == []
 
 
