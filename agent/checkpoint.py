@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
@@ -32,9 +32,24 @@ class Checkpoints(SqliteSaver):
         serde = JsonPlusSerializer(allowed_msgpack_modules=[(word.__module__, word.__name__) for word in _WORDS])
         super().__init__(connection, serde=serde)
         self.fault = ""
-        # SqliteSaver's own setup() asks for a write-ahead log; deleted words must not linger in it.
-        connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
-        connection.execute("PRAGMA secure_delete=ON")
+        try:
+            connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
+            connection.execute("PRAGMA secure_delete=ON")  # words that were deleted must not linger in the file
+        except sqlite3.Error as error:
+            self.fault = str(error)
+
+    def setup(self) -> None:
+        try:
+            super().setup()
+        except sqlite3.Error as error:
+            self.fault = str(error)
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        try:
+            return super().get_tuple(config)
+        except sqlite3.Error as error:
+            self.fault = str(error)
+            return None
 
     def put(
         self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new_versions: ChannelVersions

@@ -187,6 +187,8 @@ def invites(sentence: str, language: Language) -> bool:
     end = sentence.rstrip(" ”“»\"')")
     if end.endswith(("?", "…", "...")):
         return True
+    if ":" in end and len(end.rpartition(":")[2].split()) <= 6:  # "Say it with me: shell, spiral."
+        return True
     return story_facts.invitation(language).search(fold(sentence, language)) is not None
 
 

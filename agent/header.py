@@ -54,7 +54,7 @@ def settings_of(folder: Path) -> Settings:
     path = folder / HEADER
     try:
         return Settings.model_validate(json.loads(path.read_text(encoding="utf-8"))["settings"])
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise FileProblem(path, 1, f"is not the header of a session: {error}") from None
 
 

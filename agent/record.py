@@ -58,8 +58,11 @@ def find_folder(data: Path, session: str) -> Path:
 def write_json(path: Path, value: Mapping[str, object]) -> None:
     """Write a whole file or none of it."""
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    fresh.replace(path)
+    try:
+        fresh.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        raise FolderProblem(f"{path}: {error.strerror}. Make room, or choose another folder with --data DIR.") from None
 
 
 def read_events(folder: Path) -> Iterator[dict[str, Any]]:

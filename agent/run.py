@@ -174,6 +174,7 @@ class Wiring:
         llm: LLM | None = None,
         ears: Callable[[Wiring], Ears] | None = None,
     ) -> None:
+        from agent.asides import about_the_robot
         from agent.models.authored import Authored
         from agent.personality import load as load_profile
         from agent.screen import open_screen
@@ -184,6 +185,7 @@ class Wiring:
         self.graph = GraphImport(folder / CHECKPOINT if folder else None, durable=durable)
         self.story = lru_cache(maxsize=len(LANGUAGES))(self._story)
         first = self.story(language)
+        about_the_robot(language)  # a broken file is told now, not when a child asks
         self.manner = Manner(load_profile(settings.personality))
         self.voice, silent = open_voice(settings)
         try:

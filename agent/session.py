@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agent.ports import Clock, Screen
+from agent.record import FolderProblem
 from agent.turn import Ending, Pending, Progress, Reply, Sentence, Strategy, Utterance
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Session:
         """Go on with a session that was interrupted, where its checkpoint left it; ``fresh`` if it left none."""
         self._graph = self.prepare.graph()
         snapshot = self._graph.get_state(self._config)
+        if fault := self._graph.checkpointer.fault:
+            raise FolderProblem(f"The session's checkpoint cannot be read ({fault}); it cannot go on. Start a new session.")
         self.state = dict(snapshot.values)  # type: ignore[assignment]
         if "progress" not in self.state:
             # Killed before the first turn was checkpointed: nothing was answered yet, so it starts again.

@@ -77,6 +77,7 @@ class Speaker:
             self._turn(sentence)
             return
         if self._worker is None:
+            self._queue = queue.SimpleQueue()  # an interrupted wait() may have left its end mark in the old one
             self._worker = threading.Thread(target=self._work, name="speaker", daemon=True)
             self._worker.start()
         self._queue.put(sentence)
@@ -103,7 +104,8 @@ class Speaker:
         self._move(self.robot.hush)
 
     def _work(self) -> None:
-        while (sentence := self._queue.get()) is not None:
+        waiting = self._queue
+        while (sentence := waiting.get()) is not None:
             try:
                 self._turn(sentence)
             except Exception as failure:  # handed to wait(), which raises it in the session's own thread

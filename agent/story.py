@@ -233,10 +233,12 @@ def load(slug: str, language: Language, folder: Path = STORIES) -> Story:
     """Load a story in one language. Raises :class:`FileProblem` naming file and line of what is wrong."""
     home = folder / slug
     structure = read_toml(home / "story.toml", Structure)
+    _check_links(structure, home / "story.toml")
     path = home / f"{language}.toml"
     wording = read_toml(path, Wording)
+    if wording.language != language:
+        raise FileProblem(path, _line(path, "language"), f"says language “{wording.language}”; expected “{language}”")
     beats = tuple(_join(shape, wording, path) for shape in structure.beats)
-    _check_links(structure, home / "story.toml")
     extra = sorted(set(wording.beats) - {shape.id for shape in structure.beats})
     if extra:
         raise FileProblem(path, _line(path, f"beats.{extra[0]}"), f"beat “{extra[0]}” is not in story.toml")

@@ -182,16 +182,22 @@ class Storyteller:
 
     def _sentences(self, prompt: ModelPrompt) -> Iterator[str]:
         """Whole sentences out of the model's pieces; ends early when it falls silent for too long, fails or rambles."""
-        held = ""
+        held, started = "", self.clock.now()
         for piece in self._pieces(prompt):
             held += piece
             ready = sentences(held)
+            while len(ready) > 1:
+                whole = ready.pop(0)
+                held = held[held.index(whole) + len(whole) :].lstrip()
+                yield whole
             if len(held) > 2_000:  # no sentence end in sight: not a reply
                 return
-            while len(ready) > 1:
-                yield ready.pop(0)
-                held = ready[0] if len(ready) == 1 else " ".join(ready)
-        yield from sentences(held)
+            if self.clock.now() - started > 2 * PATIENCE:
+                self.refused(held, f"the model was not ready after {2 * PATIENCE:g} s")
+                return
+        for text in sentences(held):
+            if text.rstrip(' »”“"').endswith((".", "!", "?", "…")):  # half a sentence is none
+                yield text
 
     def _pieces(self, prompt: ModelPrompt) -> Iterator[str]:
         if self.clock.virtual:

@@ -57,7 +57,8 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
 
 def problem(path: Path, text: str, error: ValidationError, model: type[BaseModel]) -> FileProblem:
     """The first thing a validation found, as a sentence with its place."""
-    first = error.errors()[0]
+    # A misspelt key is also a missing one: the spelling is what helps.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     place = [part for part in first["loc"] if not str(part).startswith(("function-", "tagged-", "dict[", "list["))]
     name = ".".join(str(part) for part in place)
     if first["type"] == "extra_forbidden":

@@ -102,7 +102,7 @@ def whole(folder: Path) -> list[dict[str, Any]]:
     """The rows of a closed log, which must be gapless and end with ``closed``."""
     log = rows(folder)
     assert [row["seq"] for row in log] == list(range(len(log)))
-    assert log[-1]["kind"] == "closed"
+    assert log[-1]["kind"] == "closed", [(row["kind"], row["t"], row.get("text")) for row in log[-6:]]
     return log
 
 

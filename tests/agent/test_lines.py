@@ -24,7 +24,8 @@ def test_a_frame_stands_for_every_choice_of_alternatives():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_sixty_picks_repeat_nothing(language):
-    lines, used = Lines(random.Random(1)), set()
+    lines = Lines(random.Random(1))
+    used: set[int] = set()
     for _ in range(60):
         text = lines.pick("try", language, "introvert", used)
         fresh = {fingerprint(sentence) for sentence in sentences(text)}

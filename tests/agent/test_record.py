@@ -78,7 +78,7 @@ class FullDisk:
 
 
 def test_a_full_disk_loses_nothing_once_there_is_room_again(tmp_path):
-    notices = []
+    notices: list[str] = []
     record = opened(tmp_path, notices)
     record.write("before")
     record._file.close()
@@ -96,7 +96,7 @@ def test_a_full_disk_loses_nothing_once_there_is_room_again(tmp_path):
 
 def test_rows_that_never_fit_are_rescued_and_named(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    notices = []
+    notices: list[str] = []
     record = opened(tmp_path, notices)
     record._file.close()
     record._file = FullDisk(tmp_path / EVENTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from benchmarks.witness import Witness
 from hardware.audio import SilentSink
 
 RATE = 8_000
+WORD = 0.02  # seconds that a word of the tone takes
 
 
 class Body:
@@ -61,7 +63,7 @@ class Body:
 
 
 class Tone:
-    """A voice of 50 ms a word, in pieces of one word; ``breaks_on`` is a word that it cannot say."""
+    """A voice of 20 ms a word, in pieces of one word; ``breaks_on`` is a word that it cannot say."""
 
     name, rate = "tone", RATE
 
@@ -76,8 +78,8 @@ class Tone:
             if word == self.breaks_on:
                 raise RuntimeError("the voice lost its tongue")
             begin = text.index(word, begin)
-            yield Sound(np.full(RATE // 20, 4_000, np.int16), (Word(begin, begin + len(word), at),))
-            begin, at = begin + len(word), at + 0.05
+            yield Sound(np.full(round(RATE * WORD), 4_000, np.int16), (Word(begin, begin + len(word), at),))
+            begin, at = begin + len(word), at + WORD
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -190,7 +192,7 @@ def test_the_log_says_when_each_sentence_began_and_how_long_it_took(clock: Clock
     say(stage.speaker(), *THREE)
     starts = [event["started"] for event in stage.events]
     assert starts == sorted(starts)
-    assert all(0.14 <= event["seconds"] < 1.0 for event in stage.events), stage.events
+    assert all(2.5 * WORD <= event["seconds"] < 1.0 for event in stage.events), stage.events
     assert all("broken_off" not in event for event in stage.events)
 
 
@@ -202,9 +204,9 @@ def test_pauses_are_the_personalitys() -> None:
         say(speaker, "One.", "Two.")
     first, second, third, fourth = (event["started"] for event in stage.events)
     assert first == 0, "nobody waits before the first words"
-    assert second - first - 0.05 == pytest.approx(profile.voice.pause_between, abs=0.01)
-    assert third - second - 0.05 == pytest.approx(profile.voice.pause_before, abs=0.01)
-    assert fourth - third - 0.05 == pytest.approx(profile.voice.pause_between, abs=0.01)
+    assert second - first - WORD == pytest.approx(profile.voice.pause_between, abs=0.01)
+    assert third - second - WORD == pytest.approx(profile.voice.pause_before, abs=0.01)
+    assert fourth - third - WORD == pytest.approx(profile.voice.pause_between, abs=0.01)
 
 
 def test_a_sentence_is_over_when_its_sound_is() -> None:
@@ -242,7 +244,7 @@ def test_every_sentence_is_either_heard_or_unsaid(count: int, at: int) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 1, 2, 3])
-@pytest.mark.parametrize("breaks_on", ["", "Two", "up"])
+@pytest.mark.parametrize("breaks_on", ["", "Two"])
 def test_both_clocks_give_the_same_list(at: int, breaks_on: str) -> None:
     outcomes = []
     for clock in clocks():
@@ -267,7 +269,7 @@ def test_cancel_in_the_middle_of_a_sentence_stops_it_and_what_follows() -> None:
 def test_cancel_falls_silent_at_once() -> None:
     stage = Stage(RealClock(), Tone())
     speaker = stage.speaker()
-    speaker.add(Sentence(" ".join(["word"] * 60) + ".", "en"))  # three seconds
+    speaker.add(Sentence(" ".join(["word"] * 150) + ".", "en"))  # three seconds
     time.sleep(0.2)
     started = time.monotonic()
     speaker.cancel()
@@ -321,6 +323,28 @@ def test_anything_else_that_breaks_is_raised_by_wait_and_nothing_more_is_said(cl
         assert speaker.wait() == Spoken((), (), None), "the failure is told once"
 
 
+def test_ctrl_c_while_waiting_leaves_nobody_speaking() -> None:
+    """An interrupted wait is waited for again: only then is the speaker really silent."""
+    stage = Stage(RealClock(), Tone())
+    speaker = stage.speaker()
+    for sentence in sentences(" ".join(["word"] * 50) + ".", "Nobody hears this."):
+        speaker.add(sentence)
+    main = threading.main_thread().ident
+    assert main is not None
+    alarm = threading.Timer(0.15, signal.pthread_kill, (main, signal.SIGINT))
+    alarm.start()
+    with pytest.raises(KeyboardInterrupt):
+        speaker.wait()
+    speaker.cancel()
+    speaker.wait()
+    alarm.join()
+    said = list(stage.events)
+    assert texts_of(say(speaker, "Goodbye.").heard) == ["Goodbye."]
+    time.sleep(0.2)
+    assert [event["text"] for event in stage.events[len(said) :]] == ["Goodbye."], "nothing comes after the goodbye"
+    assert [event.get("broken_off") for event in said] == [True]
+
+
 def test_every_sentence_has_its_last_look(clock: Clock) -> None:
     stage = Stage(clock, Tone())
     speaker = stage.speaker()
@@ -349,6 +373,9 @@ def test_no_thread_is_left_behind() -> None:
     before = set(threading.enumerate())
     for breaks_on, at in (("", 0), ("fell", 0), ("", 1)):
         say(Stage(RealClock(), Tone(breaks_on), ear=Ear(at=at)).speaker(), *THREE)
+    deadline = time.monotonic() + 1
+    while not set(threading.enumerate()) <= before and time.monotonic() < deadline:
+        time.sleep(0.01)  # a thread that has said its last needs a moment to end
     assert set(threading.enumerate()) <= before
 
 
@@ -400,4 +427,4 @@ def test_loudness_and_samples_reach_body_and_sink() -> None:
     speaker = stage.speaker()
     speaker.sink = Counting(stage.clock)
     say(speaker, "Two words.")
-    assert played == [RATE // 20] * 2
+    assert played == [round(RATE * WORD)] * 2
