@@ -67,7 +67,7 @@ class Session:
         self._graph = self.prepare.graph()
         snapshot = self._graph.get_state(self._config)
         if fault := self._graph.checkpointer.fault:
-            raise FolderProblem(f"The session's checkpoint cannot be read ({fault}); it cannot go on. Start a new session.")
+            raise FolderProblem(f"checkpoint.sqlite of this session cannot be read ({fault}). Start a new session.")
         self.state = dict(snapshot.values)  # type: ignore[assignment]
         if "progress" not in self.state:
             # Killed before the first turn was checkpointed: nothing was answered yet, so it starts again.

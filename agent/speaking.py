@@ -56,6 +56,7 @@ class Speaker:
         self.finish: Callable[[Sentence], Sentence] = lambda sentence: sentence
         self._queue: queue.SimpleQueue[Sentence | None] = queue.SimpleQueue()
         self._worker: threading.Thread | None = None
+        self._done = threading.Event()
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._heard: list[Sentence] = []
@@ -78,6 +79,7 @@ class Speaker:
             return
         if self._worker is None:
             self._queue = queue.SimpleQueue()  # an interrupted wait() may have left its end mark in the old one
+            self._done = threading.Event()
             self._worker = threading.Thread(target=self._work, name="speaker", daemon=True)
             self._worker.start()
         self._queue.put(sentence)
@@ -86,8 +88,9 @@ class Speaker:
         """Until everything added has been said or left unsaid. Raises what the voice or the body raised."""
         if self._worker is not None:
             self._queue.put(None)
-            while self._worker.is_alive():
-                self._worker.join(0.1)  # short, so that Ctrl-C is heard
+            # Not join(): one that Ctrl-C breaks into takes a living thread for a finished one (Python 3.11).
+            while not self._done.wait(0.1):
+                pass
             self._worker = None
         spoken = Spoken(tuple(self._heard), tuple(self._unsaid), self._interruption)
         failure, self._failure = self._failure, None
@@ -104,13 +107,14 @@ class Speaker:
         self._move(self.robot.hush)
 
     def _work(self) -> None:
-        waiting = self._queue
+        waiting, done = self._queue, self._done
         while (sentence := waiting.get()) is not None:
             try:
                 self._turn(sentence)
             except Exception as failure:  # handed to wait(), which raises it in the session's own thread
                 self._failure = self._failure or failure
                 self._unsaid.append(sentence)
+        done.set()
 
     def _turn(self, sentence: Sentence) -> None:
         if self._stop.is_set() or self._interruption is not None or self._failure is not None:

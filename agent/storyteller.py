@@ -192,8 +192,8 @@ class Storyteller:
                 yield whole
             if len(held) > 2_000:  # no sentence end in sight: not a reply
                 return
-            if self.clock.now() - started > 2 * PATIENCE:
-                self.refused(held, f"the model was not ready after {2 * PATIENCE:g} s")
+            if self.clock.now() - started > 1.5 * PATIENCE:
+                self.refused(held, f"the model was not ready after {1.5 * PATIENCE:g} s")
                 return
         for text in sentences(held):
             if text.rstrip(' »”“"').endswith((".", "!", "?", "…")):  # half a sentence is none

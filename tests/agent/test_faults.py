@@ -131,7 +131,7 @@ def test_three_faults_end_in_a_goodbye(stage: str) -> None:
 
 def test_a_fault_in_another_language_is_answered_in_it() -> None:
     """The child has switched to German; what breaks after that is excused in German."""
-    broken = trouble("ich weiß das nicht, ich spreche zu Hause nur deutsch", language="en", turns=9)
+    broken = trouble("ich weiß das nicht, wir reden immer deutsch", language="en", turns=9)
     broken.break_stage("plan", RuntimeError("no"), after=4)
     broken.wiring.run(resume=False)
     first = said_after(broken.seen, "fault")[0]

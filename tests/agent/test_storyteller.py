@@ -148,8 +148,8 @@ def test_what_a_model_must_not_word_it_is_not_even_asked(strategy: StrategyId) -
 
 def test_pieces_are_joined_as_they_were_written() -> None:
     """However a model's words come apart, and wherever a sentence ends among them."""
-    text = "Let us look again together. Look at the sun. What do you think now?"
-    wanted = ["Let us look again together.", "Look at the sun.", "What do you think now?"]
+    text = "Let us look again together. Look at the snail. What do you think now?"
+    wanted = ["Let us look again together.", "Look at the snail.", "What do you think now?"]
     for size in (1, 2, 3, 5, 7, 100):
         desk = Desk(Scripted([text[place : place + size] for place in range(0, len(text), size)]))
         assert [sentence.text for sentence in desk.answer(next(requests("en", "6-7")))[1]] == wanted, size
