@@ -16,7 +16,7 @@ run: $(VENV)/.base
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 install: $(VENV)/.base
 	$(if $(strip $(EXTRAS)),$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[$(subst $(space),$(comma),$(strip $(EXTRAS)))]",@echo 'name what to add: make install EXTRAS="voice robot"')
