@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -172,8 +171,11 @@ def test_a_full_disk_does_not_end_the_session(tmp_path: Path) -> None:
     saver.close()
 
 
-def test_a_file_that_is_no_database_is_an_error_in_words(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_a_fault_in_words(tmp_path: Path) -> None:
     path = tmp_path / "c.sqlite"
     path.write_text("this is no database, " * 50)
-    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
-        graph(Checkpoints(path)).get_state(CONFIG)
+    saver = Checkpoints(path)
+    assert graph(saver).get_state(CONFIG).values == {}
+    assert "not a database" in saver.fault
+    assert path.read_text().startswith("this is no database"), "nobody's file is overwritten"
+    saver.conn.close()

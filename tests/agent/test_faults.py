@@ -263,10 +263,11 @@ def test_ctrl_c_while_a_fault_is_being_excused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("part", ["ears", "robot", "sink", "record"])
 def test_what_cannot_be_closed_does_not_keep_the_rest_open(part: str, tmp_path: Path) -> None:
     broken = trouble(folder=tmp_path, turns=3)
-    closed = []
+    closed, works = [], getattr(broken.wiring, part).close
 
     def stuck() -> None:
         closed.append(part)
+        works()
         raise OSError("stuck")
 
     getattr(broken.wiring, part).close = stuck

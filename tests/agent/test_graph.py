@@ -248,7 +248,7 @@ def test_resumed_between_answer_and_speak_the_words_are_said() -> None:
     reply_state: TurnState = {"progress": opened(made)}
     steps = dict(turn(made, reply_state))
     seen.events.clear()
-    state: Any = {"reply": steps["answer"]["reply"], "following": steps["answer"]["following"]}
+    state: Any = {"progress": opened(made), "reply": steps["answer"]["reply"], "following": steps["answer"]["following"]}
     speak(state, Runtime())  # type: ignore[arg-type]
     assert [event["text"] for event in seen.of("said")] != []
 

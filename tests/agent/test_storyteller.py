@@ -312,7 +312,7 @@ def test_a_model_that_dribbles_does_not_keep_a_child_waiting(virtual: bool, monk
     draft = desk.teller.draft(request)
     started = clock.now()
     next(iter(desk.teller.write(request, draft)))
-    assert clock.now() - started <= 2 * patience
+    assert clock.now() - started <= 2.5 * patience
 
 
 def test_the_slow_model_of_the_test_kit_is_cut_off_too() -> None:
