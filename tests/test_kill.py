@@ -102,9 +102,9 @@ def session(folder: Path, settings: Settings, screen: Witness, resume: bool = Fa
     return Wiring(settings, "en", VirtualClock(start), folder, screen=screen).run(resume=resume)
 
 
-@pytest.mark.parametrize(("persona", "turns", "share"), [("wrong", 9, 4), ("quick", 9, 4), ("shy", 7, 4)])
+@pytest.mark.parametrize(("persona", "turns", "share"), [("wrong", 9, 5), ("quick", 8, 5), ("shy", 7, 5)])
 def test_a_kill_at_any_event_loses_at_most_one(persona: str, turns: int, share: int, tmp_path: Path) -> None:
-    """Every moment is counted, and every fourth of them resumed."""
+    """Every moment is counted, and every fifth of them resumed."""
     folder, copies = tmp_path / "session", tmp_path / "copies"
     folder.mkdir()
     copies.mkdir()
