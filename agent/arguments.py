@@ -79,7 +79,7 @@ def nearest(kind: str, name: str, known: Sequence[str]) -> ValueError:
 
 def check_names(settings: Settings) -> None:
     """Every name a person may mistype, before anything starts. Raises ValueError with the nearest one."""
-    from agent.child import persona_names
+    from agent.children.child import persona_names
     from agent.personality import load
     from agent.story import slugs
     from hardware.connect import KINDS

@@ -16,7 +16,7 @@ from agent import asides, learner
 from agent.asking import expectation, listening, prompt_of
 from agent.context import Ports
 from agent.guard import child as guard_child
-from agent.privacy import redact
+from agent.safety.privacy import redact
 from agent.story import Story
 from agent.storyteller import Request
 from agent.turn import Band, Judgement, Pending, Progress, Reply, Sentence, Strategy, Utterance

@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from agent import privacy, safety, story_facts
 from agent.readability import LIMITS, too_hard, words
 from agent.readability import sentences as split
-from agent.safety_patterns import fold, fold_allowed
+from agent.safety import concerns, privacy, story_facts
+from agent.safety.patterns import fold, fold_allowed
 from agent.turn import BANDS, LANGUAGES, Band, Language
 
 _LABELS = (
@@ -81,12 +81,12 @@ def child(text: str, language: Language, keep: tuple[str, ...] = ()) -> Ruling:
     """What a child's words must trigger: ``ok``, ``redirect`` or ``handoff``. ``keep`` are names that stay readable."""
     spans = privacy.find(text, language, keep)
     redacted = privacy.replace(text, spans)
-    found = safety.find(text, language, "child")
+    found = concerns.find(text, language, "child")
     if found is None or found.call != "handoff":
         # A child tells its troubles in the language of its home; the rest counts only when all of it is in that language.
-        elsewhere = safety.other_language(text, language)
+        elsewhere = concerns.other_language(text, language)
         for other in LANGUAGES:
-            there = safety.find(text, other, "child") if other != language else None
+            there = concerns.find(text, other, "child") if other != language else None
             if there is not None and (there.call == "handoff" or (elsewhere and found is None)):
                 found = there
                 break
@@ -112,11 +112,11 @@ def _unsaid(text: str, language: Language, band: Band, allowed: str) -> tuple[st
             return "artefact", what
     if _STUTTER.search(text) or _LOOP.search(fold(text, language)):
         return "artefact", "the same words over and over"
-    if found := safety.find(text, language, "robot", band, allowed):
+    if found := concerns.find(text, language, "robot", band, allowed):
         return found.category, f"{found.category}: “{found.pattern}”"
-    if safety.other_language(text, language):
+    if concerns.other_language(text, language):
         return "language", "another language"
-    for span in privacy.find(safety.narration(text), language, _SELF):
+    for span in privacy.find(concerns.narration(text), language, _SELF):
         if span.own and span.kind != "SCHOOL":
             return "personal_data", f"personal data: {span.kind.lower()}"
     return "", ""

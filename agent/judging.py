@@ -10,16 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from agent.answers import weigh
-from agent.coverage import child_words, cover, target
-from agent.echo import echo
-from agent.expectation import Expectation
 from agent.language import Heard, hear
 from agent.language import warm as warm_language
-from agent.normalise import folded_words, plain, without_noise
-from agent.other_talk import other_talk, says_more, speaks_of_itself
-from agent.prepared import Prepared, Weighed, literal, prepare, said_word_for_word
-from agent.speech_acts import (
+from agent.turn import LANGUAGES, Judgement, Language, Utterance, Verdict
+from agent.understanding.answers import weigh
+from agent.understanding.coverage import child_words, cover, target
+from agent.understanding.echo import echo
+from agent.understanding.expectation import Expectation
+from agent.understanding.normalise import folded_words, plain, without_noise
+from agent.understanding.other_talk import other_talk, says_more, speaks_of_itself
+from agent.understanding.prepared import Prepared, Weighed, literal, prepare, said_word_for_word
+from agent.understanding.speech_acts import (
     asks,
     begins_a_question,
     hesitates,
@@ -31,9 +32,8 @@ from agent.speech_acts import (
     wants_to_stop,
     without_dont_know,
 )
-from agent.turn import LANGUAGES, Judgement, Language, Utterance, Verdict
-from agent.vocabulary import read
-from agent.yes_no import yes_or_no
+from agent.understanding.vocabulary import read
+from agent.understanding.yes_no import yes_or_no
 
 __all__ = ["CONFIDENT", "Expectation", "Judge"]
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from agent.lexicon import foreign, manner
-from agent.normalise import fold, folded_words, is_break, tokens
 from agent.turn import LANGUAGES, Language
-from agent.vocabulary import ARTICLES, is_known
+from agent.understanding.lexicon import foreign, manner
+from agent.understanding.normalise import fold, folded_words, is_break, tokens
+from agent.understanding.vocabulary import ARTICLES, is_known
 
 # The languages spoken most in the classes this is made for, and those a short sentence is easily mistaken for.
 _CANDIDATES = (

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.ports import MotionStyle, VoiceStyle
-from agent.style_words import Grading, lexicon
+from agent.style.words import Grading, lexicon
 from agent.toml_file import FileProblem, read_toml
 from agent.turn import LANGUAGES, Language
 

@@ -177,7 +177,7 @@ class Wiring:
         from agent.asides import about_the_robot
         from agent.models.authored import Authored
         from agent.personality import load as load_profile
-        from agent.screen import open_screen
+        from agent.terminal.screen import open_screen
         from hardware.connect import Missing, connect
 
         self.settings, self.language, self.clock, self.folder = settings, language, clock, folder
@@ -218,10 +218,10 @@ class Wiring:
     def _ears(self) -> Ears:
         kind, _, persona = self.settings.child.partition(":")
         if kind == "typed":
-            from agent.keyboard import Keyboard
+            from agent.terminal.keyboard import Keyboard
 
             return Keyboard(self.clock, self.screen, self._command)
-        from agent.child import SimulatedChild
+        from agent.children.child import SimulatedChild
 
         settings = self.settings
         return SimulatedChild(
@@ -342,7 +342,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser().parse_args(arguments)
     try:
         if parsed.list:
-            from agent.listing import show
+            from agent.terminal.listing import show
 
             show()
             return GOODBYE

@@ -24,7 +24,7 @@ from agent.readability import LIMITS, sentences, words
 from agent.replies import Author, Draft
 from agent.story import Story
 from agent.strategist import Setting
-from agent.style import Stylist
+from agent.style.styling import Stylist
 from agent.turn import Judgement, Language, Progress, Sentence, Strategy, StrategyId, Utterance
 
 # What a model may word. Greeting, safety, waiting and the story itself stay in the project's own words.

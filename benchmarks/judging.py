@@ -23,7 +23,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from agent.guard import child as guard_child
 from agent.judging import Expectation, Judge
 from agent.turn import LANGUAGES, VERDICTS, Judgement, Language, Utterance, Verdict
-from agent.yes_no import side_of
+from agent.understanding.yes_no import side_of
 
 OWN = Path(__file__).resolve().parent / "data" / "judging-dev.jsonl"
 

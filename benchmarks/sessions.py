@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from statistics import mean, median
 from typing import Any
 
-from agent.child import persona_names
+from agent.children.child import persona_names
 from agent.config import Settings
 from agent.lines import fingerprint
 from agent.story import slugs

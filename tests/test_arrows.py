@@ -127,7 +127,7 @@ def test_only_the_wiring_looks_outward() -> None:
         if any(module.startswith("hardware") for module in ours(path))
     }
     # The names of bodies are checked, and the robot is drawn, where people look.
-    assert outward <= {"agent/run.py", "agent/arguments.py", "agent/stage_picture.py"}
+    assert outward <= {"agent/run.py", "agent/arguments.py", "agent/terminal/stage_picture.py"}
 
 
 def test_nobody_imports_the_wiring() -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from agent import asides, lines, personality, story
-from agent.child import persona_names
+from agent.children.child import persona_names
 from agent.run import main
 from agent.story import slugs
 from tests.conftest import ROOT

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.arguments import check_names, nearest, parser, settings_from
-from agent.child import persona_names
+from agent.children.child import persona_names
 from agent.config import Settings
 from agent.personality import names
 from agent.story import slugs

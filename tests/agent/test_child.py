@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.child import PERSONAS, SimulatedChild, persona_names
-from agent.child_manner import misheard, with_slips
-from agent.child_talk import Talk, partial_ideas
-from agent.child_words import FOLDER, ChildWords, Way, read
+from agent.children.child import PERSONAS, SimulatedChild, persona_names
+from agent.children.manner import misheard, with_slips
+from agent.children.talk import Talk, partial_ideas
+from agent.children.words import FOLDER, ChildWords, Way, read
 from agent.clock import VirtualClock
 from agent.ports import Listening
 from agent.story import Prompt, Story, load, slugs

@@ -16,8 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import guard, safety_lexicon, safety_patterns
+from agent import guard
 from agent.guard import Contract, band_of, child, invites, main, reply_faults, robot, sentence_fault
+from agent.safety import lexicon as safety_lexicon
+from agent.safety import patterns as safety_patterns
 from agent.toml_file import FileProblem
 from agent.turn import LANGUAGES, Language
 from benchmarks.guard import DEVELOPMENT, kept, read, rule

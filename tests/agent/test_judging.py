@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from agent.asking import YES, expectation
 from agent.judging import CONFIDENT, Expectation, Judge
-from agent.lexicon import Concepts, concepts, manner
-from agent.likeness import SURE, like
-from agent.normalise import fold
-from agent.phonetics import sound
 from agent.story import load, slugs
 from agent.turn import LANGUAGES, VERDICTS, Judgement, Language, Pending, Utterance
-from agent.vocabulary import read
-from agent.yes_no import side_of
+from agent.understanding.lexicon import Concepts, concepts, manner
+from agent.understanding.likeness import SURE, like
+from agent.understanding.normalise import fold
+from agent.understanding.phonetics import sound
+from agent.understanding.vocabulary import read
+from agent.understanding.yes_no import side_of
 
 ROOT = Path(__file__).resolve().parents[2]
 JUDGE = Judge()

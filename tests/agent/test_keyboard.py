@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.clock import RealClock
-from agent.keyboard import COMMANDS, Keyboard
-from agent.line_editor import LONGEST, LineEditor
 from agent.ports import Listening, Word
+from agent.terminal.keyboard import COMMANDS, Keyboard
+from agent.terminal.line_editor import LONGEST, LineEditor
 from agent.turn import Sentence
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -203,9 +203,9 @@ def test_a_terminal_is_given_back_after_an_exception() -> None:
 ENDED = """
 import sys, time
 from agent.clock import RealClock
-from agent.keyboard import Keyboard
-from agent.plain_screen import PlainScreen
-from agent.screen import Steady
+from agent.terminal.keyboard import Keyboard
+from agent.terminal.plain_screen import PlainScreen
+from agent.terminal.screen import Steady
 screen = PlainScreen(Steady(sys.stderr), explain=False, title="x", interactive=False)
 screen.echoes = True
 keyboard = Keyboard(RealClock(), screen, lambda name, argument: None)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.privacy import find, is_first_name, redact
+from agent.safety.privacy import find, is_first_name, redact
 from agent.turn import LANGUAGES, Language
 
 FOUND: list[tuple[Language, str, str]] = [

@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from agent.plain_screen import PlainScreen
 from agent.ports import Pose, Word
-from agent.rich_screen import RichScreen
-from agent.screen import Stage, Steady, open_screen
-from agent.screen_words import printable, screen_words
-from agent.stage_picture import StagePicture
-from agent.transcript import WIDEST
+from agent.terminal.plain_screen import PlainScreen
+from agent.terminal.rich_screen import RichScreen
+from agent.terminal.screen import Stage, Steady, open_screen
+from agent.terminal.stage_picture import StagePicture
+from agent.terminal.transcript import WIDEST
+from agent.terminal.words import printable, screen_words
 from agent.turn import LANGUAGES, VERDICTS, Language, Sentence
 
 Event = Mapping[str, object]

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.story import load, slugs, split_mark
-from agent.style import Role, Stylist
-from agent.style_measure import FEATURES, LISTS, index, markers
-from agent.style_text import count_words, split, tokens, typography
-from agent.style_words import lexicon
+from agent.style.measure import FEATURES, LISTS, index, markers
+from agent.style.styling import Role, Stylist
+from agent.style.text import count_words, split, tokens, typography
+from agent.style.words import lexicon
 from agent.toml_file import FileProblem
 from agent.turn import LANGUAGES, Language
 

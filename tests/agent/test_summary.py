@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.style_measure import index
-from agent.summary import Summary, main, rows, summarise
+from agent.style.measure import index
+from agent.terminal.summary import Summary, main, rows, summarise
 from agent.turn import VERDICTS
 
 Event = Mapping[str, object]

@@ -1,0 +1,1 @@
+"""Simulated children, for demonstrations, tests and benchmarks."""

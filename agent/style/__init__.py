@@ -1,0 +1,1 @@
+"""Extravert or introvert: how a sentence is said, never what it says."""

@@ -1,0 +1,1 @@
+"""What a child's words say: the parts that agent.judging puts together."""
