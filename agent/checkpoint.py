@@ -23,8 +23,7 @@ class Checkpoints(SqliteSaver):
     """One session's checkpoints in one file. Only the newest is kept: a session resumes, it does not travel in time.
 
     When the disk is full or gone the session goes on without: ``fault`` then says why, and resuming is from the last one
-    that was
-    written. ``durable`` waits for the disk at each step (power cuts); without, only for the operating system (kills).
+    that was written. ``durable`` waits for the disk at each step (power cuts); without, only for the operating system.
     """
 
     def __init__(self, path: Path, durable: bool = True) -> None:
@@ -36,19 +35,22 @@ class Checkpoints(SqliteSaver):
             connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
             connection.execute("PRAGMA secure_delete=ON")  # words that were deleted must not linger in the file
         except sqlite3.Error as error:
-            self.fault = str(error)
+            self._failed(error)
+
+    def _failed(self, error: sqlite3.Error) -> None:
+        self.fault = self.fault or str(error)  # the first is the cause; what follows from it says less
 
     def setup(self) -> None:
         try:
             super().setup()
         except sqlite3.Error as error:
-            self.fault = str(error)
+            self._failed(error)
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         try:
             return super().get_tuple(config)
         except sqlite3.Error as error:
-            self.fault = str(error)
+            self._failed(error)
             return None
 
     def put(
@@ -59,14 +61,14 @@ class Checkpoints(SqliteSaver):
             self._keep_only(config["configurable"]["thread_id"], checkpoint["id"])
             return saved
         except sqlite3.Error as error:
-            self.fault = str(error)
+            self._failed(error)
             return {"configurable": {**config["configurable"], "checkpoint_id": checkpoint["id"]}}
 
     def put_writes(self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = "") -> None:
         try:
             super().put_writes(config, writes, task_id, task_path)
         except sqlite3.Error as error:
-            self.fault = str(error)
+            self._failed(error)
 
     def _keep_only(self, thread: str, newest: str) -> None:
         with self.cursor() as cursor:
@@ -78,5 +80,5 @@ class Checkpoints(SqliteSaver):
         try:
             self.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
-            self.fault = str(error)
+            self._failed(error)
         self.conn.close()

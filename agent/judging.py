@@ -18,6 +18,7 @@ from agent.understanding.coverage import child_words, cover, target
 from agent.understanding.echo import echo
 from agent.understanding.expectation import Expectation
 from agent.understanding.normalise import folded_words, plain, without_noise
+from agent.understanding.open_answer import leaves_it_open, open_verdict
 from agent.understanding.other_talk import other_talk, says_more, speaks_of_itself
 from agent.understanding.prepared import Prepared, Weighed, literal, prepare, said_word_for_word
 from agent.understanding.speech_acts import (
@@ -124,6 +125,14 @@ class Judge:
         if expected.choices and (choice := _choice(text, expected)):
             return said("correct", "made a choice", choice)
         unknowing, rest = without_dont_know(text, language)
+        if expected.answer == "open":
+            if unknowing and leaves_it_open(rest, language):
+                return said("dont_know", "says so")
+            verdict, reason = open_verdict(text, expected, ready, language)
+            weighed = _best(text, ready, heard)
+            if verdict == "correct":
+                return verdict, Weighed("correct", max(0.5, weighed.score), "", weighed.pairs, reason=reason), ""
+            return said(verdict, reason)
         weighed = _best(rest if unknowing else text, ready, heard)
         if expected.answer == "yes_no" and (side := yes_or_no(text, expected, weighed, unknowing, language)):
             return side[0], side[1], ""
@@ -134,7 +143,7 @@ class Judge:
             if weighed.sort == "correct" or hedged:
                 return "correct" if weighed.sort == "correct" else "partial", weighed, ""
             return said("dont_know", "says so")
-        if weighed.sort == "none" and expected.answer != "open" and talks_of_other_things(text, language):
+        if weighed.sort == "none" and talks_of_other_things(text, language):
             return said("off_topic", "talks of something else")
         if asks(text, language) and not _answers_anyway(text, weighed, language, expected):
             return said("question", "asks something")
@@ -154,11 +163,9 @@ class Judge:
             return _as_verdict(weighed), weighed, ""
         if sounds_like_asking(text, language) or begins_a_question(text, language):
             return said("question", "asks something")
-        if text != raw and weighed.sort == "none" and expected.answer != "open":
+        if text != raw and weighed.sort == "none":
             return said("not_understood", "noise in the middle of it")
         verdict, reason = other_talk(text, expected, ready, language)
-        if expected.answer == "open" and verdict in {"wrong", "partial"}:
-            return "correct", Weighed("correct", 0.5, reason="an answer of the child's own"), ""
         return verdict, Weighed("none", weighed.score, reason=reason), ""
 
 

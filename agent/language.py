@@ -82,11 +82,17 @@ class Heard:
 
 @lru_cache(maxsize=1)
 def _load() -> Any:
-    """py3langid's model with only the candidate languages: a quarter of its memory. Takes 0.7 s."""
+    """py3langid's model with only the candidate languages: a quarter of its memory. Takes 0.7 s.
+
+    None where it cannot be loaded: it unpacks itself into the temporary folder, which may be full. Words alone then decide.
+    """
     import numpy as np
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    whole = LanguageIdentifier.from_model_file(MODEL_FILE)
+    try:
+        whole = LanguageIdentifier.from_model_file(MODEL_FILE)
+    except (OSError, MemoryError):
+        return None
     keep = [index for index, name in enumerate(whole.nb_classes) if name in _CANDIDATES]
     return LanguageIdentifier(
         np.ascontiguousarray(whole.nb_ptc[:, keep]),
@@ -110,7 +116,10 @@ def warm() -> None:
 
 def _letters(text: str) -> dict[str, float]:
     """Log-likelihoods by language, flattened by the text's length so that short texts decide little."""
-    scores = dict(_model().rank(text))
+    model = _model()
+    if model is None:
+        return {}
+    scores = dict(model.rank(text))
     scale = 1.0 / math.sqrt(max(1, len(text.encode())))
     return {name: score * scale for name, score in scores.items()}
 

@@ -1,10 +1,9 @@
 """One session on disk: ``session.json`` (what it was), ``events.jsonl`` (what happened) and the checkpoint beside them.
 
 The event log is append-only: one JSON object a line with a gapless ``seq``, seconds on the session's monotonic clock
-(``t``) and UTC. A row
-that belongs to a graph step is held until the step's checkpoint is on disk, so that the log never claims what a resumed
-session does not know; a kill therefore loses one row at most. When the disk is full, rows wait in memory and the next
-write tries again.
+(``t``) and UTC. A row that belongs to a graph step is held until the step's checkpoint is on disk, so that the log never
+claims what a resumed session does not know; a kill therefore loses one row at most. When the disk is full, rows wait in
+memory and the next write tries again.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import secrets
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,16 +120,27 @@ class Record:
                 self._append(held)
 
     def close(self) -> None:
-        """Write what is left; what the disk still refuses goes to the temporary folder, and ``notice`` says where."""
+        """Write what is left; what the disk still refuses goes to a folder that takes it, and ``notice`` says where."""
         self.flush()
         self._push()
         self._file.close()
         if self._waiting:
-            with tempfile.NamedTemporaryFile(
-                "w", encoding="utf-8", prefix=f"{self.folder.name}-", suffix=".jsonl", delete=False
-            ) as file:
-                file.writelines(self._waiting)
-            self.notice(f"{len(self._waiting)} rows of the log could not be written to {self.folder}; they are in {file.name}.")
+            self.notice(f"{len(self._waiting)} rows of the log could not be written to {self.folder}; {self._rescue()}")
+
+    def _rescue(self) -> str:
+        """Put the rows that wait into the temporary folder, else the home folder, whole or not at all; say how it went."""
+        content = "".join(self._waiting).encode()
+        for place in (Path(tempfile.gettempdir()), Path.home()):
+            path = place / f"{self.folder.name}-{secrets.token_hex(4)}.jsonl"
+            try:
+                path.touch(mode=0o600, exist_ok=False)
+                path.write_bytes(content)
+            except OSError:
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+            else:
+                return f"they are in {path}."
+        return "no other folder has room for them either, so they are lost. Make room before the next session."
 
     def _row(self, kind: str, values: Mapping[str, object]) -> dict[str, object]:
         return {

@@ -295,7 +295,6 @@ class Wiring:
             if resume:
                 self.session.resume(fresh)
             else:
-                self.session.event("session_started", story=self.settings.story, language=self.language)
                 self.session.run(fresh)
         except KeyboardInterrupt as interrupt:
             code = GOODBYE if isinstance(interrupt, HungUp) else INTERRUPTED

@@ -51,6 +51,7 @@ class Session:
         self.state: TurnState = {}
         self.assented = False
         self.faults = 0
+        self._unsaved = False
         self._graph: Any = None
 
     @property
@@ -59,7 +60,12 @@ class Session:
 
     def run(self, progress: Progress) -> Ending:
         """A new session: greet, then turn by turn until the goodbye. Returns how it ended."""
-        self._greet(progress)
+        self.state = {"progress": progress, "waiting": None, "unsaid": ()}  # first of all: from here on a goodbye can be said
+        self.event("session_started", story=self.ports.story(progress.language).slug, language=progress.language)
+        return self._start()
+
+    def _start(self) -> Ending:
+        self._greet(self.progress)
         return self._turns()
 
     def resume(self, fresh: Progress) -> Ending:
@@ -71,7 +77,8 @@ class Session:
         self.state = dict(snapshot.values)  # type: ignore[assignment]
         if "progress" not in self.state:
             # Killed before the first turn was checkpointed: nothing was answered yet, so it starts again.
-            return self.run(fresh)
+            self.state = {"progress": fresh, "waiting": None, "unsaid": ()}
+            return self._start()
         self.assented = self.progress.phase != "greeting"
         self.event("resumed", turn=self.progress.turns, beat=self.progress.beat, step=(snapshot.next or ("",))[0])
         if self.progress.ending:
@@ -99,7 +106,6 @@ class Session:
 
     def _greet(self, progress: Progress) -> None:
         """The first words; whatever fails in them, the child is asked whether it wants a story at all."""
-        self.state = {"progress": progress, "waiting": None, "unsaid": ()}
         try:
             self._say_hello(progress)
         except Exception as error:  # the session has hardly begun: an authored line, and the question again
@@ -135,7 +141,9 @@ class Session:
             self.event("robot", line=line)
         if fault := getattr(self._graph.checkpointer, "fault", ""):
             self._graph.checkpointer.fault = ""
-            self.event("checkpoint_failed", reason=fault)
+            if not self._unsaved:
+                self.event("checkpoint_failed", reason=fault)
+        self._unsaved = bool(fault)
 
     def _row(self, node: str, values: Mapping[str, Any]) -> None:
         """The log's row for one node's update."""

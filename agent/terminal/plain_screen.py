@@ -53,7 +53,7 @@ class PlainScreen:
             case "resumed":
                 self._line("--- the session goes on where it stopped")
             case "checkpoint_failed":
-                self._line(f"--- the checkpoint could not be written: {event['reason']}")
+                self._line(f"--- the state cannot be saved for --resume ({event['reason']}); the session goes on")
             case "fault" if not self._explain:
                 self._line(f"--- something went wrong, the session goes on: {event['error']}")
         for line in self._explainer.lines(event):

@@ -167,7 +167,7 @@ class RichScreen:
             case "resumed":
                 transcript.notice("the session goes on where it stopped")
             case "checkpoint_failed":
-                transcript.notice(f"the checkpoint could not be written: {event['reason']}")
+                transcript.notice(f"the state cannot be saved for --resume ({event['reason']}); the session goes on")
             case "fault":
                 transcript.notice(f"something went wrong, the session goes on: {event['error']}")
             case "closed":

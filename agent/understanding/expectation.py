@@ -28,6 +28,12 @@ class Expectation:
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+def about_the_child(expected: Expectation) -> bool:
+    """Whether an open question is about the child itself ("what would you do?") rather than how the story goes on."""
+    asked = pattern(expected.language, "frames").sub(" ", plain(expected.question, expected.language))
+    return bool(pattern(expected.language, "you").search(asked))
+
+
 def addresses_child(expected: Expectation) -> bool:
     """Whether the question is about the child's own life ("what do you do when it rains?").
 

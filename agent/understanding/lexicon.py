@@ -50,6 +50,8 @@ class Manner(Strict):
     ``tags`` at the end ask to be agreed with ("isn't it"); ``two_part`` marks a question that asks two things;
     ``one_more`` adds one to a number; ``inverted`` is the order of words in a question;
     ``averts`` names what is to be avoided ("so he is not eaten").
+    ``elsewhere`` speaks of what is going on around the child, ``supposes`` begins a guess, ``you`` is whoever is spoken to;
+    ``torn`` finds small words that stand beside each other in no sentence.
     ``openers`` call for attention ("guess what"); ``indirect`` words begin what is not known ("... how it's called").
     ``comparing`` words begin a comparison ("like a wheel"); ``vague`` marks an answer that gropes ("something with
     the sun"). ``number_slips`` are what recognisers write for
@@ -84,6 +86,10 @@ class Manner(Strict):
     frames: Patterns
     address: Patterns
     age: Patterns
+    elsewhere: Patterns
+    supposes: Patterns
+    you: Patterns
+    torn: Patterns
     homophones: tuple[WordSet, ...]
     noise: Patterns
     rude: WordSet

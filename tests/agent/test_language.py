@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent import language
 from agent.language import hear
 from agent.turn import LANGUAGES, Language
 
@@ -132,3 +133,20 @@ def test_any_text_has_an_answer(text: str, prior: Language) -> None:
     assert found.language in LANGUAGES
     assert 0.0 <= found.confidence <= 1.0
     assert not found.foreign or found.language == prior
+
+
+def test_without_its_model_the_words_alone_decide(monkeypatch):
+    """The model unpacks itself into the temporary folder; a full one must not end a session."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("py3langid.langid.LanguageIdentifier.from_model_file", full)
+    language._load.cache_clear()
+    language.hear.cache_clear()
+    try:
+        assert language.hear("der Samen braucht Wasser und Sonne", "en").language == "de"
+        assert language.hear("because he is too big now", "de").language == "en"
+    finally:
+        language._load.cache_clear()
+        language.hear.cache_clear()

@@ -125,3 +125,16 @@ def test_a_session_is_found_by_name_path_and_ending(tmp_path):
     assert find_folder(tmp_path, folder.name[-8:]) == folder
     with pytest.raises(FolderProblem, match=folder.name):
         find_folder(tmp_path, "nothing")
+
+
+def test_rows_that_fit_nowhere_are_told_and_nothing_half_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    monkeypatch.setenv("HOME", str(tmp_path / "gone too"))
+    notices: list[str] = []
+    record = opened(tmp_path, notices)
+    record._file.close()
+    record._file = FullDisk(tmp_path / EVENTS)
+    record.write("one")
+    record.close()
+    assert "1 rows" in notices[-1]
+    assert "no other folder has room" in notices[-1]
