@@ -16,7 +16,7 @@ from agent import asides, learner
 from agent.asking import expectation, listening, prompt_of
 from agent.context import Ports
 from agent.guard import child as guard_child
-from agent.safety.privacy import redact
+from agent.safety.personal import redact
 from agent.story import Story
 from agent.storyteller import Request
 from agent.turn import Band, Judgement, Pending, Progress, Reply, Sentence, Strategy, Utterance
@@ -148,7 +148,7 @@ def _fit_to_keep(said: Utterance, story: Story) -> Utterance:
         return said
     ruling = guard_child(said.text, story.language)
     safety = "" if ruling.verdict == "ok" else f"{ruling.verdict}:{ruling.category}"
-    return replace(said, text=redact(said.text, story.language, keep=story.wording.names), safety=safety)
+    return replace(said, text=redact(said.text, story.language, story.wording.names, story.answer_words), safety=safety)
 
 
 def first_step(state: TurnState) -> Literal["hear", "plan"]:

@@ -17,7 +17,7 @@ from typing import Literal, cast
 
 from agent.readability import LIMITS, too_hard, words
 from agent.readability import sentences as split
-from agent.safety import concerns, privacy, story_facts
+from agent.safety import concerns, personal, privacy, second_opinion, story_facts
 from agent.safety.patterns import fold, fold_allowed
 from agent.turn import BANDS, LANGUAGES, Band, Language
 
@@ -39,6 +39,7 @@ _NEVER_SPOKEN = (
 _STUTTER = re.compile(r"\b(\w+)(?:\s+\1\b){3,}", re.I)
 _LOOP = re.compile(r"( [a-z0-9]+(?: [a-z0-9]+){1,5})(?:\1){3,}(?= )")
 _SELF = ("Reachy", "Mini", "Reachy Mini")
+LEARNED: dict[str, str] = {"handoff": "disclosure", "redirect": "off_limits", "refuse": "unfit"}  # categories without a pattern
 _FEW, _SOME = 12, 30  # words below which a reply is too short for its formulas, or for its own band's
 
 
@@ -79,7 +80,7 @@ class Contract:
 
 def child(text: str, language: Language, keep: tuple[str, ...] = ()) -> Ruling:
     """What a child's words must trigger: ``ok``, ``redirect`` or ``handoff``. ``keep`` are names that stay readable."""
-    spans = privacy.find(text, language, keep)
+    spans = personal.find(text, language, keep)
     redacted = privacy.replace(text, spans)
     found = concerns.find(text, language, "child")
     if found is None or found.call != "handoff":
@@ -93,6 +94,8 @@ def child(text: str, language: Language, keep: tuple[str, ...] = ()) -> Ruling:
     if found is not None:
         verdict: Literal["handoff", "redirect"] = "handoff" if found.call == "handoff" else "redirect"
         return Ruling(verdict, f"{found.category}: “{found.pattern}”", found.category, redacted)
+    if words(text) and (learned := second_opinion.on_child(text, language)):
+        return Ruling(learned, "the words as a whole", LEARNED[learned], redacted)
     for span in spans:
         if span.own:
             return Ruling("redirect", f"personal data: {span.kind.lower()}", "personal_data", redacted)
@@ -102,6 +105,8 @@ def child(text: str, language: Language, keep: tuple[str, ...] = ()) -> Ruling:
 def robot(text: str, language: Language, band: Band = "6-7") -> Ruling:
     """Whether the robot may say ``text`` to a child of this age: ``ok`` or ``refuse``."""
     category, reason = _unsaid(text, language, band, "")
+    if not category and words(text) and second_opinion.on_robot(text, language):
+        category, reason = LEARNED["refuse"], "the words as a whole"
     return Ruling("refuse" if category else "ok", reason, category, privacy.redact(text, language, _SELF))
 
 
@@ -134,6 +139,8 @@ def sentence_fault(sentence: str, contract: Contract) -> str:
         return f"reveals the answer “{revealed}”"
     if _authored(sentence, contract):
         return ""
+    if second_opinion.on_robot(sentence, language):
+        return "sounds like something that is not said to a child"
     if sentence.count("?") > 1:
         return "more than one question"
     if contract.question == "none" and "?" in sentence:

@@ -9,21 +9,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from agent.language import Heard, hear
 from agent.language import warm as warm_language
 from agent.turn import LANGUAGES, Judgement, Language, Utterance, Verdict
+from agent.understanding.alternatives import points_at_one
 from agent.understanding.answers import weigh
 from agent.understanding.coverage import child_words, cover, target
 from agent.understanding.echo import echo
 from agent.understanding.expectation import Expectation
+from agent.understanding.grammar import is_word_salad
 from agent.understanding.normalise import folded_words, plain, without_noise
 from agent.understanding.open_answer import leaves_it_open, open_verdict
 from agent.understanding.other_talk import other_talk, says_more, speaks_of_itself
+from agent.understanding.other_words import OWN_WORDS
 from agent.understanding.prepared import Prepared, Weighed, literal, prepare, said_word_for_word
 from agent.understanding.speech_acts import (
     asks,
+    asks_about,
     begins_a_question,
+    begins_another_topic,
     hesitates,
     is_empty_talk,
     is_inverted,
@@ -64,6 +70,8 @@ class Judge:
 
     def judge(self, utterance: Utterance, expectation: Expectation) -> Judgement:
         """Never raises for anything a child may say. The language is the expectation's unless another was spoken."""
+        if not (expectation.accepted or expectation.key_ideas or expectation.choices):
+            expectation = replace(expectation, answer="open")  # what accepts nothing in particular accepts everything
         if literally := self._literally(utterance, expectation):
             verdict, weighed, choice = literally
             heard = Heard(expectation.language, False, False, 1.0)
@@ -133,7 +141,11 @@ class Judge:
             if verdict == "correct":
                 return verdict, Weighed("correct", max(0.5, weighed.score), "", weighed.pairs, reason=reason), ""
             return said(verdict, reason)
+        if pointed := points_at_one(text, expected.question, ready, language):
+            return _as_verdict(pointed), pointed, ""
         weighed = _best(rest if unknowing else text, ready, heard)
+        if unknowing and weighed.sort != "correct" and (whole := _best(text, ready, heard)).sort == "correct":
+            return "correct", whole, ""  # "it is too heavy" answers where it could also mean "too hard for me"
         if expected.answer == "yes_no" and (side := yes_or_no(text, expected, weighed, unknowing, language)):
             return side[0], side[1], ""
         if unknowing:
@@ -143,13 +155,18 @@ class Judge:
             if weighed.sort == "correct" or hedged:
                 return "correct" if weighed.sort == "correct" else "partial", weighed, ""
             return said("dont_know", "says so")
-        if weighed.sort == "none" and talks_of_other_things(text, language):
+        certain = weighed.sort == "correct" and weighed.reason != OWN_WORDS
+        if is_word_salad(text, ready, language, certain):
+            return said("not_understood", "no sentence holds the words together")
+        if (weighed.sort == "none" and talks_of_other_things(text, language)) or (
+            weighed.sort != "wrong" and not certain and begins_another_topic(text, language, firm=weighed.sort != "none")
+        ):
             return said("off_topic", "talks of something else")
         if asks(text, language) and not _answers_anyway(text, weighed, language, expected):
             return said("question", "asks something")
         vaguely = weighed.sort == "none" or weighed.reason.startswith("names")
-        certain = (language != "fr" or weighed.sort == "wrong") and says_more(text, weighed, ready)
-        if is_inverted(text, language) and (vaguely or certain):
+        knows = (language != "fr" or weighed.sort == "wrong") and says_more(text, weighed, ready)
+        if (vaguely and asks_about(text, ready.question, language)) or (is_inverted(text, language) and (vaguely or knows)):
             return said("question", "asks in the order of a question")
         if (
             weighed.sort in {"correct", "partial"}

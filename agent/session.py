@@ -80,15 +80,25 @@ class Session:
             self.state = {"progress": fresh, "waiting": None, "unsaid": ()}
             return self._start()
         self.assented = self.progress.phase != "greeting"
-        self.event("resumed", turn=self.progress.turns, beat=self.progress.beat, step=(snapshot.next or ("",))[0])
+        # A node that had finished, though not yet its checkpoint, is a task with a result and no longer "next".
+        task = snapshot.tasks[0] if snapshot.tasks else None
+        done = task is not None and task.result is not None
+        node = task.name if task else ""
+        self.event("resumed", turn=self.progress.turns, beat=self.progress.beat, step=node)
         if self.progress.ending:
             return self.progress.ending
         self._say_lines("welcome_back")
-        if snapshot.next and snapshot.next[0] != "hear":
+        if node not in ("", "hear") or done:
             self._run_turn(None)
-        elif self.progress.pending is not None and self.progress.pending.ask:
-            self._speak_now(Sentence(self.progress.pending.ask, self.progress.language, source="story", role="ask"))
+        if (node in ("", "hear") and not done) or node == "speak" or (node == "answer" and done):
+            self._ask_again()
         return self._turns()
+
+    def _ask_again(self) -> None:
+        """The open question once more, for a child that heard it before the interruption."""
+        pending = self.progress.pending
+        if pending is not None and pending.ask and not self.progress.ending:
+            self._speak_now(Sentence(pending.ask, self.progress.language, source="story", role="ask"))
 
     @property
     def _config(self) -> dict[str, object]:

@@ -190,6 +190,15 @@ class Story(BaseModel):
     def by_id(self) -> dict[str, Beat]:
         return {beat.id: beat for beat in self.beats}
 
+    @cached_property
+    def answer_words(self) -> frozenset[str]:
+        """Every word of what children are expected to answer, right or wrong."""
+        prompts = [prompt.words for beat in self.beats for prompt in beat.prompts]
+        said = [text for prompt in prompts for text in (*prompt.accepted, *prompt.key_ideas)]
+        said += [text for prompt in prompts for wrong in prompt.misconceptions for text in wrong.says]
+        said += [text for beat in self.beats for choice in beat.words.choices.values() for text in (choice.offer, *choice.says)]
+        return frozenset(word for text in said for word in text.split())
+
     def beat(self, beat_id: str) -> Beat:
         return self.by_id[beat_id]
 

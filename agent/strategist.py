@@ -90,7 +90,7 @@ class Strategist:
         verdict = judgement.verdict
         if pending.kind == "assent":
             return self._assent(progress, judgement)
-        if judgement.foreign and pending.unclear < MOST_UNCLEAR:
+        if judgement.foreign and verdict != "correct" and pending.unclear < MOST_UNCLEAR:
             return _only("REPAIR", "language", "a language the robot does not speak")
         if verdict == "question":
             return _only("ANSWER_QUESTION", "question", "the child asked something of its own")

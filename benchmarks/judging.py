@@ -45,9 +45,8 @@ class Case(BaseModel):
     label: Verdict | None = None
 
     def expectation(self) -> Expectation:
-        """What the judge needs. A bare "yes" or "no" among the accepted answers makes it a yes-no question, and a question
-        that accepts nothing in particular is open."""
-        kind: Literal["closed", "open", "yes_no"] = "closed" if self.accepted else "open"
+        """What the judge needs. A bare "yes" or "no" among the accepted answers makes it a yes-no question."""
+        kind: Literal["closed", "yes_no"] = "closed"
         sides = [side_of(answer, self.language) for answer in self.accepted]
         if any(len(answer.split()) == 1 and side in {"yes", "no"} for answer, side in zip(self.accepted, sides, strict=True)):
             kind = "yes_no"

@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from agent.checkpoint import Checkpoints
 from agent.clock import VirtualClock
 from agent.config import Settings
 from agent.record import EVENTS, HEADER, write_json
@@ -54,7 +55,7 @@ def faults(log: list[Row], before: int, story: str) -> list[str]:
     times = [row["t"] for row in log]
     if times != sorted(times):
         found.append("time runs backwards")
-    if log[-1]["kind"] != "closed" or log[-1]["ending"] not in ("finished", "turns"):
+    if log[-1]["kind"] != "closed" or log[-1]["ending"] not in ("finished", "turns", "declined"):
         found.append(f"ends in {log[-1]['kind']} {log[-1].get('ending')}")
     # Only these questions count each answer as an attempt; a "yes" that was not clear is asked for again.
     judged = [row for row in log if row["kind"] == "judged" and row["about"].startswith(("prompt:", "recall:", "role:"))]
@@ -122,6 +123,34 @@ def test_a_kill_at_any_event_loses_at_most_one(persona: str, turns: int, share: 
         found = [fault for fault in faults(log, before, "seed") if not fault.startswith("ends in")]
         assert found == [], (copy.name, rows(copy)[before - 1]["kind"] if before else "", found)
         assert ended or log[-1]["kind"] == "closed"
+
+
+def test_a_kill_between_a_node_and_its_checkpoint_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node has left its results, but the step they make was not written: they are taken up, not made again."""
+    folder, copies = tmp_path / "session", tmp_path / "copies"
+    folder.mkdir()
+    copies.mkdir()
+    put = Checkpoints.put
+
+    def copying(self: Checkpoints, *values: Any) -> Any:
+        if not (folder / "stop").exists():
+            shutil.copytree(folder, copies / f"{len(list(copies.iterdir())):03}")
+        return put(self, *values)
+
+    monkeypatch.setattr(Checkpoints, "put", copying)
+    settings = quick(log=True, child="simulated:quick", story="seed", turns=7)
+    assert session(folder, settings, Witness()) == 0
+    (folder / "stop").touch()
+    resumed_in: Counter[str] = Counter()
+    for copy in sorted(copies.iterdir())[1::3]:
+        before = whole_rows(copy)
+        assert session(copy, settings, Witness(), resume=True) == 0
+        log = rows(copy)
+        resumed_in.update(row["step"] for row in log if row["kind"] == "resumed")
+        assert [fault for fault in faults(log, before, "seed") if not fault.startswith("ends in")] == [], copy.name
+        asked = Counter(row["target"] for row in log if row["kind"] == "planned" and row["target"])
+        assert set(asked.values()) <= {1}, (copy.name, asked)
+    assert len(resumed_in) >= 4, resumed_in
 
 
 def test_a_session_that_broke_off_in_its_greeting_begins_again(tmp_path: Path) -> None:

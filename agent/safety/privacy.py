@@ -18,7 +18,7 @@ from agent.safety.lexicon import Personal, lexicon
 from agent.safety.patterns import fold_word
 from agent.turn import LANGUAGES, Language
 
-Kind = Literal["NAME", "PLACE", "PHONE", "MAIL", "SCHOOL", "BIRTHDAY", "ADDRESS", "URL"]
+Kind = Literal["NAME", "PLACE", "PHONE", "MAIL", "SCHOOL", "BIRTHDAY", "ADDRESS", "URL", "PERSONAL"]
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _BETWEEN = re.compile(r"[\s,:\"“„«»'’]*")

@@ -7,11 +7,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agent.turn import Language
-from agent.understanding.coverage import Cover, Target, child_words, cover
+from agent.understanding.coverage import Cover, child_words, cover
 from agent.understanding.likeness import SURE, broader, like, opposites_of, related_to
 from agent.understanding.normalise import pattern, plain
 from agent.understanding.number_answers import weigh_number
+from agent.understanding.other_words import (
+    OWN_WORDS,
+    carries,
+    gathered,
+    in_own_words,
+    tells_the_rest,
+    turned_to_its_contrary,
+)
 from agent.understanding.prepared import Prepared, Weighed, first_text, misconception_in
+from agent.understanding.roles import roles_exchanged
 from agent.understanding.vocabulary import Word, read
 
 RIGHT = 0.65  # share of an accepted answer's weight from which on it was given
@@ -48,37 +57,47 @@ def _weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
     wrong, index = misconception_in(said, expected)
     ideas = [(cover(said, idea, expected.language, expected.polarity, expected.welcome), idea) for idea in expected.ideas]
     needed = [pair for pair in ideas if not pair[1].all_given] or ideas
-    covered = [pair for pair in needed if pair[0].share >= RIGHT and not pair[0].against]
+    covered = [pair for pair in needed if pair[0].share >= RIGHT and not pair[0].against and carries(pair[1], text, spoken)]
     against = any(pair[0].against for pair in needed) or best.against
     right = best.share >= RIGHT and not best.against
+    right = right and (item is None or carries(item, text, spoken))
     if item and any(word.weight >= 0.6 for word in item.words):  # "he wanted to" alone is not "he wanted to be kind"
         right = right and any(word.weight >= 0.6 for _, word in best.pairs)
     complete = bool(needed) and len(covered) == len(needed) and not best.against
+    if expected.any_idea and covered and not best.against:
+        complete = True
+    several = () if right or complete or best.against or against else gathered(covers, ideas, expected)
     score = round(min(1.0, max(best.share, len(covered) / len(needed) if needed else 0.0)), 3)
     name = item.text if item else ""
     if wrong and wrong.share >= RIGHT and not wrong.against:
-        if _names_the_right_one_too(wrong, ideas):
-            stronger = False  # "the bear, because he is heavier than the mouse" where "the mouse" is wrong
-        else:
-            stronger = wrong.weight > best.weight + 0.3 if right or complete else not _part_of_answer(wrong, expected)
+        if right and turned_to_its_contrary(best) and not turned_to_its_contrary(wrong):
+            return Weighed("wrong", score, first_text(expected, index), wrong.pairs, index, "a known misconception")
+        stronger = wrong.weight > best.weight + 0.3 if right or complete else not _part_of_answer(wrong, expected)
         if stronger and not (right and _exact(said, best)):
             return Weighed("wrong", score, first_text(expected, index), wrong.pairs, index, "a known misconception")
-    if right or complete:
-        pairs = best.pairs if right else tuple(pair for found, _ in covered for pair in found.pairs)
+    if right or complete or several:
+        pairs = best.pairs if right else tuple(pair for found, _ in covered for pair in found.pairs) if complete else several
         if pattern(spoken, "vague").search(plain(text, spoken)):
             return Weighed("partial", score, name, pairs, reason="gropes for it")
+        if not expected.numbers and roles_exchanged(text, expected, spoken):
+            return Weighed("wrong", 0.0, name, pairs, reason="exchanges who does it")
         if expected.two_parts and len(needed) > 1 and len(covered) < len(needed) and best.share < 0.9:
+            if tells_the_rest(said, (*best.pairs, *(pair for found, _ in covered for pair in found.pairs)), expected, text):
+                return Weighed("correct", score, name, pairs, reason="answers one of two questions, and gives a reason")
             return Weighed("partial", score, name, pairs, reason="answers one of two questions")
         if _offers_another(said, pairs, expected, text):
             return Weighed("partial", score, name, pairs, reason="says it as one of two possibilities")
         return Weighed(
             "correct",
             max(score, RIGHT),
-            name if right else covered[0][1].text,
+            name if right or not complete else covered[0][1].text,
             pairs,
-            reason="matches an accepted answer" if right else "holds every key idea",
+            reason="matches an accepted answer" if right else "holds every key idea" if complete else "gathers several answers",
         )
+    told = in_own_words(text, spoken)
     if covered and not against:
+        if told:
+            return Weighed("correct", RIGHT, covered[0][1].text, covered[0][0].pairs, reason=OWN_WORDS)
         return Weighed(
             "partial",
             score,
@@ -86,15 +105,19 @@ def _weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
             tuple(pair for found, _ in covered for pair in found.pairs),
             reason="holds some of the key ideas",
         )
-    if against and not _also_for(said, expected):
+    if against and not told:  # beside what speaks against it, so much is said that "wrong" would be a guess
         return Weighed("wrong", 0.0, name, (), reason="says the contrary")
     if best.share >= VAGUE and any(word.weight >= 0.6 for _, word in best.pairs) and not _only_given(best, expected):
+        if told:
+            return Weighed("correct", max(score, RIGHT), name, best.pairs, reason=OWN_WORDS)
         return Weighed("partial", score, name, best.pairs, reason="holds a piece of an accepted answer")
     if vague := _kind_of(said, expected):
         return Weighed("partial", max(score, 0.3), name, ((vague, vague),), reason="names only the kind of thing")
     if wrong and wrong.share >= 0.5 and not wrong.against:
         return Weighed("wrong", score, first_text(expected, index), wrong.pairs, index, "close to a known misconception")
     if hint := _goes_with(said, expected):
+        if told:
+            return Weighed("correct", RIGHT, name, ((hint, hint),), reason=OWN_WORDS)
         return Weighed("partial", max(score, 0.3), name, ((hint, hint),), reason="names what goes with it")
     return Weighed("none", score)
 
@@ -137,20 +160,6 @@ def _corrected(text: str, language: Language) -> str:
     parts = pattern(language, "correction").split(said)
     last = str(parts[-1] or "").strip()
     return last if len(parts) > 1 and any(word.weight > 0 for word in read(last, language)) else text
-
-
-def _names_the_right_one_too(wrong: Cover, ideas: Sequence[tuple[Cover, Target]]) -> bool:
-    """Of two that the question has named, the child names the right one, and says more than the other's name."""
-    denied = {child for child, _ in wrong.pairs}
-    return len(ideas) > 1 and any(
-        idea.all_given and found.share >= RIGHT and not found.against and not {child for child, _ in found.pairs} & denied
-        for found, idea in ideas
-    )
-
-
-def _also_for(said: Sequence[Word], expected: Prepared) -> bool:
-    """Beside what speaks against it, something long is said, so that "wrong" would be a guess."""
-    return len(said) >= 7 and not expected.numbers
 
 
 def _part_of_answer(wrong: Cover, expected: Prepared) -> bool:

@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from agent.turn import Language
 from agent.understanding.likeness import SURE, joined, like, opposites_of
-from agent.understanding.vocabulary import Word, read
+from agent.understanding.normalise import pattern, plain
+from agent.understanding.vocabulary import Word, head_of, read
 
 _ENDS = frozenset({"stop_it", "finish", "away", "leave", "die"})
 GIVEN = 0.2  # what is left of a word's weight when the question has already said it
@@ -53,8 +54,27 @@ def target(text: str, question: Sequence[Word], language: Language) -> Target:
 @lru_cache(maxsize=256)
 def child_words(text: str, language: Language) -> tuple[Word, ...]:
     """A child's words, and neighbouring ones run together."""
-    words = read(text, language)
-    return words + joined(words, language)
+    words = read(turned(text, language), language)
+    return words + _heads(words, language) + joined(words, language)
+
+
+_NOT: dict[Language, str] = {"en": "not", "fr": "pas", "de": "nicht"}
+
+
+def turned(text: str, language: Language) -> str:
+    """ "The opposite of big" is not big."""
+    said = plain(text, language)
+    found = pattern(language, "contrary")
+    return found.sub(_NOT[language], said) if found.search(said) else text
+
+
+def _heads(words: Sequence[Word], language: Language) -> tuple[Word, ...]:
+    """The one word that carries a fixed expression ("warm" in "gets warm"), so that it is found by itself too."""
+    return tuple(
+        replace(head, negated=word.negated, clause=word.clause)
+        for word in words
+        if " " in word.text and (head := head_of(word.text, language))
+    )
 
 
 def cover(
@@ -70,6 +90,7 @@ def cover(
     if not wanted.words or wanted.total == 0:
         return Cover(0.0, False, (), 0.0)
     gained, against, hints_against, used = 0.0, False, False, []
+    floor = min(0.6, max(word.weight for word in wanted.words))  # "he did not let her go" denies an answer of small words
     ended = any(word.meaning.concepts & _ENDS for word in wanted.words)
     for word, weight in zip(wanted.words, wanted.weights, strict=True):
         best, best_word, contrary, weak = 0.0, None, False, True
@@ -100,7 +121,7 @@ def cover(
             if best >= 0.55 and best_word is not None:
                 gained += weight * best * 0.6
                 used.append((best_word, word))
-            against = against or (contrary and not weak and word.weight >= 0.6)
+            against = against or (contrary and not weak and word.weight >= floor)
             # "On the leaf" for "under the leaf": a preposition speaks against an answer only beside the rest of it.
             hints_against = hints_against or (contrary and word.weight >= 0.6)
     against = against or (hints_against and gained > 0)

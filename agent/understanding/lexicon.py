@@ -51,7 +51,11 @@ class Manner(Strict):
     ``one_more`` adds one to a number; ``inverted`` is the order of words in a question;
     ``averts`` names what is to be avoided ("so he is not eaten").
     ``elsewhere`` speaks of what is going on around the child, ``supposes`` begins a guess, ``you`` is whoever is spoken to;
-    ``torn`` finds small words that stand beside each other in no sentence.
+    ``first_one`` and the like count what a question has named; ``contrary`` turns what follows into its opposite.
+    ``auxiliaries`` are verbs that begin a question;
+    ``wonders`` asks in earnest what ``hesitant`` would only answer with a rising voice ("is it true …").
+    ``torn`` finds small words that stand beside each other in no sentence;
+    ``everyday`` are common words that mean nothing to the judge but show that somebody is talking.
     ``openers`` call for attention ("guess what"); ``indirect`` words begin what is not known ("... how it's called").
     ``comparing`` words begin a comparison ("like a wheel"); ``vague`` marks an answer that gropes ("something with
     the sun"). ``number_slips`` are what recognisers write for
@@ -79,7 +83,9 @@ class Manner(Strict):
     stop_anywhere: Patterns
     asks_start: Patterns
     asks_anywhere: Patterns
+    auxiliaries: WordSet
     hesitant: Pattern
+    wonders: Patterns
     off_topic: Patterns
     own_life: WordSet
     correction: Patterns
@@ -90,6 +96,11 @@ class Manner(Strict):
     supposes: Patterns
     you: Patterns
     torn: Patterns
+    first_one: Patterns
+    second_one: Patterns
+    last_one: Patterns
+    contrary: Patterns
+    everyday: WordSet
     homophones: tuple[WordSet, ...]
     noise: Patterns
     rude: WordSet

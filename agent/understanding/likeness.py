@@ -9,8 +9,8 @@ from itertools import pairwise
 from agent.turn import LANGUAGES, Language
 from agent.understanding.lexicon import concepts, manner
 from agent.understanding.normalise import fold
-from agent.understanding.phonetics import sound
-from agent.understanding.vocabulary import Word, is_known, read_word
+from agent.understanding.phonetics import sound, young_sound
+from agent.understanding.vocabulary import Word, head_of, is_known, read_word
 
 _HARDENED = str.maketrans("bdgvwzcy", "ptkffski")  # sounds that children and recognisers swap: "plau", "volken"
 SURE = 0.8  # from here on two words count as the same word
@@ -33,6 +33,8 @@ def like(child: Word, wanted: Word, language: Language) -> float:
         return 0.9
     if language == "fr" and child.folded == "n" + wanted.folded and wanted.folded[:1] in "aeiouh":
         return 0.85  # the linking sound: "son nombre" for "son ombre"
+    if " " in wanted.text and (head := head_of(wanted.text, language)) and like(child, head, language) >= SURE:
+        return 0.85  # "warm" for "keep warm"
     return max(_compound(child, wanted, language), _slip(child, wanted, language))
 
 
@@ -69,12 +71,16 @@ def _slip(child: Word, wanted: Word, language: Language) -> float:
     shape = 1 - distance / length
     ours, theirs = sound(_letters(child), language), sound(_letters(wanted), language)
     same_sound = ours == theirs and len(ours) >= 3
+    if language == "fr" and min(len(ours), len(theirs)) >= 3:  # what is silent in "lourd" is heard in "lourde"
+        same_sound = same_sound or ours.rstrip("tdsp") == theirs.rstrip("tdsp")
     if child.known and not child.own and not same_sound:  # a word of another language is a slip only if it sounds the same
         return 0.0
     if same_sound and shape >= (0.4 if language == "en" else 0.3):
         return 0.92
     if ours == theirs and len(ours) == 2 and shape >= 0.5 and len(child.folded) >= 3:
         return 0.85
+    if not child.known and length >= 4 and shape >= 0.5 and _young_same(child, wanted, language):
+        return 0.84
     if length >= 4 and child.folded.translate(_HARDENED) == wanted.folded.translate(_HARDENED):
         return 0.88
     ends = child.folded[:1] + child.folded[-1:]
@@ -87,6 +93,11 @@ def _slip(child: Word, wanted: Word, language: Language) -> float:
     if min(len(ours), len(theirs)) >= 4 and close <= 1 and ours[:1] == theirs[:1] and shape >= 0.6:
         return 0.84
     return 0.0
+
+
+def _young_same(child: Word, wanted: Word, language: Language) -> bool:
+    ours, theirs = young_sound(_letters(child), language), young_sound(_letters(wanted), language)
+    return ours == theirs and len(ours) >= 2
 
 
 def _letters(word: Word) -> str:

@@ -12,7 +12,16 @@ from agent.understanding.grammar import is_word_salad
 from agent.understanding.likeness import SURE, like
 from agent.understanding.normalise import folded_words, pattern, plain
 from agent.understanding.prepared import Prepared
-from agent.understanding.speech_acts import asks, is_gibberish, is_inverted, sounds_like_asking, talks_of_own_life, words_of
+from agent.understanding.speech_acts import (
+    asks,
+    asks_about,
+    begins_another_topic,
+    is_gibberish,
+    is_inverted,
+    sounds_like_asking,
+    talks_of_own_life,
+    words_of,
+)
 from agent.understanding.vocabulary import Word, is_known, read
 
 
@@ -20,13 +29,14 @@ def open_verdict(text: str, expected: Expectation, ready: Prepared, language: La
     """The verdict on words that neither stop nor tell that the child does not know."""
     if _begins_another_topic(text, expected, ready, language):
         return "off_topic", "begins another topic"
-    if asks(text, language) or is_inverted(text, language) or sounds_like_asking(text, language):
+    inverted = is_inverted(text, language) or asks_about(text, ready.question, language)
+    if inverted or asks(text, language) or sounds_like_asking(text, language):
         return "question", "asks something"
     spoken = words_of(text, language)
     strange = [word for word in spoken if is_gibberish(word) and not any(is_known(word, name) for name in LANGUAGES)]
     if strange and 2 * len(strange) >= len(spoken):
         return "not_understood", "no words"
-    if is_word_salad(text, language) or not _says_something(read(text, language), language):
+    if is_word_salad(text, ready, language) or not _says_something(read(text, language), language):
         return "not_understood", "no sentence"
     return "correct", "an answer of the child's own"
 
@@ -42,13 +52,10 @@ def leaves_it_open(rest: str, language: Language) -> bool:
 def _begins_another_topic(text: str, expected: Expectation, ready: Prepared, language: Language) -> bool:
     """ "Guess what", "it is raining outside"; the child's own day only where the question was about the story."""
     said = plain(text, language)
-    asked = [word for word in ready.question if word.weight >= 0.6]
+    asked = [word for word in ready.question if word.weight == 1]
     if any(like(word, other, ready.language) >= SURE for word in read(text, language) for other in asked):
         return False
-    calls = pattern(language, "openers").match(said)
-    if calls and (talks_of_own_life(text, language) or len(said[calls.end() :].split()) >= 3):
-        return True
-    if pattern(language, "elsewhere").search(said):
+    if begins_another_topic(text, language):
         return True
     return not about_the_child(expected) and not _supposes(said, language) and talks_of_own_life(text, language)
 

@@ -11,6 +11,7 @@ from agent.understanding.answers import KINDS
 from agent.understanding.expectation import Expectation, addresses_child
 from agent.understanding.likeness import SURE, like
 from agent.understanding.normalise import folded_words, pattern, plain
+from agent.understanding.other_words import OWN_WORDS
 from agent.understanding.phonetics import sound
 from agent.understanding.prepared import Prepared, Weighed
 from agent.understanding.speech_acts import is_gibberish, talks_of_other_things, talks_of_own_life, words_of
@@ -64,7 +65,8 @@ def says_more(text: str, weighed: Weighed, ready: Prepared) -> bool:
 
 def speaks_of_itself(text: str, weighed: Weighed, expected: Expectation, language: Language) -> bool:
     """Talk of the child's own life that only brushes the answer: its age where a number is asked for, its own friend."""
-    if expected.answer == "open" or weighed.sort == "correct" or weighed.misconception is not None:
+    certain = weighed.sort == "correct" and weighed.reason != OWN_WORDS
+    if expected.answer == "open" or certain or weighed.misconception is not None:
         return False
     if pattern(language, "age").search(" ".join(word.folded for word in read(text, language))):
         return True
@@ -72,7 +74,7 @@ def speaks_of_itself(text: str, weighed: Weighed, expected: Expectation, languag
         asked = [word for answer in (expected.question, *expected.accepted) for word in read(answer, expected.language)]
         own = [word for word in read(text, language) if word.weight == 1 and word.number is None]
         return any(not any(like(word, other, expected.language) >= SURE for other in asked) for word in own)
-    brushes = weighed.sort == "partial" and weighed.reason.startswith(("holds a piece", "names"))
+    brushes = weighed.reason.startswith(("holds a piece", "names", OWN_WORDS))
     return brushes and talks_of_own_life(text, language) and not addresses_child(expected)
 
 
@@ -105,7 +107,7 @@ def other_talk(text: str, expected: Expectation, ready: Prepared, language: Lang
         return "not_understood", "no word with content"
     if len(content) >= 2 and len(content) == len(said) and not any(word.known for word in content):
         return "not_understood", "no word that is known"
-    if _jumbled(said) or (not near and _babble(said, asked, ready)):
+    if not near and _babble(said, asked, ready):
         return "not_understood", "no sentence"
     if not near and expected.answer != "open" and _statement_elsewhere(said, content, [*story, *asked], ready, language):
         return "off_topic", "a statement about something else"
@@ -186,13 +188,6 @@ def _babble(said: Sequence[Word], asked: Sequence[Word], ready: Prepared) -> boo
     odd = [word for word in odd if not word.known or len(word.folded) <= 3]
     full = [word for word in said if word.own and word.weight >= 0.6]
     return bool(odd) and not full and 2 * len(odd) >= len(said)
-
-
-def _jumbled(said: tuple[Word, ...]) -> bool:
-    """Articles that belong to nothing, again and again: what is left of a sentence the recogniser did not catch."""
-    loose = sum(one.folded in ARTICLES and other.weight == 0 and other.folded not in ARTICLES for one, other in pairwise(said))
-    bare = not any(word.weight >= 0.6 and word.known for word in said)
-    return loose >= 2 or (bare and loose == 1 and said[-1].weight == 0)
 
 
 def _statement_elsewhere(

@@ -19,6 +19,7 @@ Sort = Literal["correct", "partial", "wrong", "none"]
 class Prepared:
     """An expectation, read once. ``polarity`` is off when the question itself is negated ("what did it
     not have?"). ``welcome`` are the concepts that some answer holds, so that none of them speaks against another.
+    ``any_idea``: no accepted answer holds two of the key ideas, so that each of them is enough by itself.
     ``word_for_word`` are the answers and misconceptions as :func:`literal` has them, to the misconception's index."""
 
     language: Language
@@ -32,6 +33,7 @@ class Prepared:
     welcome: frozenset[str]
     word_for_word: Mapping[str, int | None] = field(default_factory=dict, hash=False, compare=False)
     two_parts: bool = False
+    any_idea: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def prepare(
     targets = tuple(target(text, news, language) for text in accepted)
     numbers = [[word.number for word in item.words if word.number is not None] for item in targets]
     wanted = tuple(target(text, news, language) for text in ideas)
-    single = all(len(found) == 1 for found in numbers)
+    single = all(numbers) and sum(len(found) == 1 for found in numbers) * 2 > len(numbers)
     single = single and all(any(word.number is not None for word in idea.words) for idea in wanted)
     return Prepared(
         language,
@@ -71,14 +73,19 @@ def prepare(
         tuple(tuple(target(text, asked, language) for text in ways) for ways in misconceptions),
         tuple(target(text, (), language) for text in names),
         not any(word.negated for word in asked),
-        frozenset(found[0] for found in numbers if found[0] is not None) if numbers and single else frozenset(),
+        frozenset(found[0] for found in numbers if single and len(found) == 1 and found[0] is not None),
         frozenset(
             name for item in (*targets, *wanted) for word in item.words if not word.negated for name in word.meaning.concepts
         ),
         {literal(way, language): index for index, ways in enumerate(misconceptions) for way in ways}
         | {literal(answer, language): None for answer in (*accepted, *(ideas if len(ideas) == 1 else ()))},
         bool(pattern(language, "two_part").search(plain(question, language))),
+        len(wanted) > 1 and not any(_holds_two(item, wanted, language) for item in targets),
     )
+
+
+def _holds_two(answer: Target, ideas: Sequence[Target], language: Language) -> bool:
+    return sum(cover(answer.words, idea, language, polarity=False).share > 0 for idea in ideas) >= 2
 
 
 @lru_cache(maxsize=4_000)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from agent.turn import LANGUAGES, Language
 from agent.understanding.lexicon import manner
 from agent.understanding.normalise import fold, folded_words, pattern, plain, tokens
-from agent.understanding.vocabulary import ARTICLES, read
+from agent.understanding.vocabulary import ARTICLES, Word, read
 
 
 def _within(text: str, language: Language) -> str:
@@ -53,9 +54,20 @@ def asks(text: str, language: Language) -> bool:
     opener = pattern(language, "openers").match(said)
     if opener and talks_of_own_life(said[opener.end() :], language):
         return False  # "guess what, I have a hamster"
-    if re.match(pattern(language, "hesitant").pattern, said) and not pattern(language, "asks_anywhere").search(said):
-        return len(said.split()) > 8
-    return bool(pattern(language, "asks_start").match(said) or pattern(language, "asks_anywhere").search(said))
+    anywhere = pattern(language, "asks_anywhere")
+    asked = bool(anywhere.search(said) or anywhere.search(plain(text, language)))
+    if hesitates(text, language):
+        return asked or bool(pattern(language, "wonders").search(said))
+    return asked or bool(pattern(language, "asks_start").match(said))
+
+
+def asks_about(text: str, known: Sequence[Word], language: Language) -> bool:
+    """A verb and then somebody or something of the question, which recognisers write without a mark ("was Mila new there")."""
+    said = read(_within(plain(text, language), language), language)
+    if len(said) < 4 or said[0].folded not in folded_words(language, "auxiliaries"):
+        return False
+    named = said[2] if said[1].folded in ARTICLES else said[1]
+    return any(word.weight == 1 and word.stem == named.stem for word in known)
 
 
 def sounds_like_asking(text: str, language: Language, strict: bool = True) -> bool:
@@ -103,6 +115,17 @@ def talks_of_own_life(text: str, language: Language) -> bool:
     if words & folded_words(language, "because") and not words & folded_words(language, "own_life"):
         return False  # "because he stayed up last night" tells of somebody in the story
     return bool(pattern(language, "off_topic").search(said))
+
+
+def begins_another_topic(text: str, language: Language, firm: bool = False) -> bool:
+    """ "Guess what, I have …", "it is raining outside": talk that is clearly about something else.
+
+    ``firm``: only what calls for attention, because the rain may be in the story too."""
+    said = plain(text, language)
+    calls = pattern(language, "openers").match(said)
+    if calls and talks_of_own_life(said[calls.end() :], language):
+        return True
+    return not firm and bool(pattern(language, "elsewhere").search(said))
 
 
 def talks_of_other_things(text: str, language: Language) -> bool:

@@ -156,6 +156,15 @@ def _without_prefix(token: str) -> str:
     return ""
 
 
+def _male(token: str) -> str:
+    """The German animal or person in the name of a female one ("Bärin", "Füchsin", "Königin"), "" if the lexicon has none."""
+    base = token.removesuffix("in")
+    for word in (base, base + "e"):
+        if len(word) >= 3 and meaning(word, "de").tables & {"animal", "person"}:
+            return word
+    return ""
+
+
 @lru_cache(maxsize=50_000)
 def read_word(token: str, language: Language) -> Word:
     """One word by itself; numbers only as digits."""
@@ -166,6 +175,8 @@ def read_word(token: str, language: Language) -> Word:
         inner = _without_prefix(token)
         own = known = bool(inner)
         sense = meaning(inner, language) if inner else sense
+        if not own and token.endswith("in") and (male := _male(token)):
+            own, known, sense = True, True, meaning(male, language)
     if language == "fr" and not own and _ELIDED.match(token) and is_known(token[1:], language):
         return read_word(token[1:], language)  # "lombre"
     if not own:
@@ -205,6 +216,16 @@ def read(text: str, language: Language) -> tuple[Word, ...]:
         words.append(replace(word, clause=clause))
         index += taken
     return tuple(_negate(words, language))
+
+
+@lru_cache(maxsize=4_000)
+def head_of(expression: str, language: Language) -> Word | None:
+    """The word that says it all in an expression ("keep warm"); none if two do ("sea lion") or none does ("fall over")."""
+    parts = [read_word(part, language) for part in expression.split()]
+    head, *others = parts if language == "de" else reversed(parts)
+    negators = folded_words(language, "negators")
+    alone = head.weight == 1 and all(other.weight <= 0.4 and other.folded not in negators for other in others)
+    return head if alone and head.meaning.tables - {"position"} else None
 
 
 def _longest(window: Sequence[str], language: Language) -> tuple[int, Word]:

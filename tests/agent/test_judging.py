@@ -668,3 +668,177 @@ def test_no_in_many_forms(language: Language, text: str) -> None:
     yes = YES[language]
     asked = Expectation(language, "?", yes, yes[:1], answer="yes_no")
     assert Judge().judge(Utterance(text), asked).verdict in {"wrong", "stop"}
+
+
+LAUGH: dict[Language, Expectation] = {
+    "en": Expectation("en", "What makes you laugh?", (), ()),
+    "fr": Expectation("fr", "Qu'est-ce qui te fait rire ?", (), ()),
+    "de": Expectation("de", "Was bringt dich zum Lachen?", (), ()),
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "verdict"),
+    [
+        ("en", "being tickled", "correct"),
+        ("en", "daddy", "correct"),
+        ("en", "no never", "correct"),
+        ("en", "when my brother falls off the bed", "correct"),
+        ("fr", "quand papa il fait le clown", "correct"),
+        ("fr", "oui", "correct"),
+        ("de", "mein kleiner Bruder der tanzt immer so komisch", "correct"),
+        ("de", "weiß nicht vielleicht Clowns und Grimassen", "correct"),
+        ("en", "I don't know really", "dont_know"),
+        ("fr", "et toi qu'est-ce qui te fait rire ?", "question"),
+        ("en", "look I've got a plaster on my knee", "off_topic"),
+        ("fr", "il pleut dehors", "off_topic"),
+        ("de", "schau mal ich hab ein Pflaster am Knie", "off_topic"),
+        ("de", "ich mag nimmer reden", "stop"),
+        ("en", "ha of lap the mi ne tick own it bo", "not_understood"),
+    ],
+)
+def test_what_accepts_nothing_in_particular_accepts_everything_sensible(language: Language, text: str, verdict: str) -> None:
+    assert judged(text, LAUGH[language]).verdict == verdict
+
+
+def test_the_childs_day_is_no_guess_at_how_the_story_goes_on() -> None:
+    door = Expectation("en", "What do you think is behind the door?", (), ())
+    assert judged("I think it's a grandpa with a cake", door).verdict == "correct"
+    assert judged("we're having fish fingers tonight", door).verdict == "off_topic"
+    assert judged("is it gonna be scary", door).verdict == "question"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "sna a of the who own it puddle fi seven"),
+        ("fr", "la esca un de sur go li que mardi ba"),
+        ("de", "an der pfü ein um sit dem schne wo fünf gla"),
+    ],
+)
+def test_words_that_no_grammar_holds_together_are_not_understood(language: Language, text: str) -> None:
+    assert judged(text, WHO[language]).verdict == "not_understood"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "he had a really hard shell on his back and he was all slimy"),
+        ("fr", "y a un truc tout mou avec une coquille qui avance tout doucement"),
+        ("de", "das is so ein schleimiges mit nem Haus aufm Rücken hinten drauf"),
+    ],
+)
+def test_mangled_child_speech_is_no_word_salad(language: Language, text: str) -> None:
+    assert judged(text, WHO[language]).verdict != "not_understood"
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "verdict"),
+    [
+        ("en", "can you help me with this one", "dont_know"),
+        ("en", "I forgetted that bit", "dont_know"),
+        ("fr", "aide-moi un peu", "dont_know"),
+        ("de", "des hamma no ned glernt", "dont_know"),
+        ("en", "can we stop now I need a wee", "stop"),
+        ("fr", "on fait plus, à demain", "stop"),
+        ("de", "Pause bitte, ich will nichts mehr sagen", "stop"),
+        ("en", "is the puddle also deep in winter", "question"),
+        ("de", "haben Schnecken Angst vor Wasser", "question"),
+        ("fr", "et les poissons ils ont des poumons", "question"),
+        ("en", "were going on holiday to the caravan", "off_topic"),
+        ("de", "wusstest du dass ich in den Ferien nach Italien fahre", "off_topic"),
+        ("fr", "y a une araignée sur le mur", "off_topic"),
+    ],
+)
+def test_help_pauses_questions_and_news_in_childrens_words(language: Language, text: str, verdict: str) -> None:
+    assert judged(text, WHO[language]).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("not the stone", "correct"),
+        ("first one", "correct"),
+        ("the second one", "wrong"),
+        ("not the cork", "wrong"),
+        ("the stone", "wrong"),
+    ],
+)
+def test_pointing_at_one_of_those_the_question_named(text: str, verdict: str) -> None:
+    floats = Expectation("en", "Which one floats on water, the cork or the stone?", ("the cork",), ("cork",), (("the stone",),))
+    assert judged(text, floats).verdict == verdict
+
+
+def test_the_one_that_is_left_of_three() -> None:
+    magnet = Expectation("fr", "Le clou, la gomme ou le bouchon : lequel l'aimant attire-t-il ?", ("le clou",), ("clou",))
+    assert judged("ni la gomme ni le bouchon", magnet).verdict == "correct"
+    assert judged("le premier", magnet).verdict == "correct"
+    assert judged("le dernier", magnet).verdict == "wrong"
+    assert judged("pas la gomme", magnet).verdict != "correct"  # two are left
+
+
+def test_the_contrary_of_the_contrary() -> None:
+    tiny = Expectation("fr", "Que veut dire « minuscule » ?", ("très petit",), ("petit",), (("très grand",),))
+    assert judged("c'est le contraire de grand", tiny).verdict == "correct"
+    assert judged("ça veut dire grand", tiny).verdict == "wrong"
+
+
+def test_who_does_it_matters() -> None:
+    saved = Expectation("en", "Why did the mouse save the lion?", ("because the lion let her go",), ())
+    assert judged("because the lion let the mouse go", saved).verdict == "correct"
+    assert judged("because the mouse let the lion go", saved).verdict == "wrong"
+    assert judged("he didn't let her go", saved).verdict != "correct"
+    promised = Expectation("de", "Was hat die Bärin dem Dachs versprochen?", ("Honig", "sie bringt ihm Honig"), ("Honig",))
+    assert judged("die Bärin hat dem Dachs Honig versprochen", promised).verdict == "correct"
+    assert judged("dem Dachs hat sie Honig versprochen", promised).verdict == "correct"
+    assert judged("der Dachs hat ihr Honig versprochen", promised).verdict == "wrong"
+
+
+def test_a_denied_answer_can_be_a_misconception_where_the_question_denies_too() -> None:
+    penguin = Expectation(
+        "de", "Warum kann ein Pinguin nicht fliegen?", ("seine Flügel sind zu klein",), (), (("er hat keine Flügel",),)
+    )
+    assert judged("er hat ja keine Flügel", penguin).verdict == "wrong"
+    assert judged("die Flügel sind zu klein", penguin).verdict == "correct"
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "wanted"),
+    [
+        ("en", "toof", "tooth"),
+        ("en", "norf", "north"),
+        ("en", "fevver", "feather"),
+        ("en", "chriangle", "triangle"),
+        ("fr", "taite", "tête"),
+        ("fr", "oraje", "orage"),
+        ("de", "häfe", "Hefe"),
+    ],
+)
+def test_sounds_that_young_children_make_for_others(language: Language, said: str, wanted: str) -> None:
+    assert like(read(said, language)[0], read(wanted, language)[0], language) >= SURE
+
+
+def test_the_right_answer_in_other_words() -> None:
+    boat = Expectation("en", "Why did the boat sink?", ("the paper got wet", "it soaked up water", "it was full of water"), ())
+    assert judged("it wasn't heavy at first but then the water went in and it was soggy", boat).verdict == "correct"
+    assert judged("the water did it", boat).verdict == "partial"
+    assert judged("I spilled water on my new dress yesterday at my grandma's", boat).verdict == "off_topic"
+    melts = Expectation("en", "Why does ice melt in the sun?", ("because of the heat",), ())
+    assert judged("it gets warm", melts).verdict == "correct"
+
+
+def test_each_of_several_reasons_is_enough_unless_they_belong_together() -> None:
+    hands = Expectation("en", "Why do we wash our hands?", ("because of germs", "so we stay healthy"), ("germs", "healthy"))
+    assert judged("there are germs", hands).verdict == "correct"
+    assert judged("the rain", NEED["en"]).verdict == "partial"
+
+
+def test_a_sum_told_at_length_still_asks_for_its_number() -> None:
+    stickers = Expectation("en", "How many are left of 12?", ("seven", "7", "12 take away 5 is 7"), ("12 - 5 = 7",))
+    assert [judged(text, stickers).verdict for text in ("sevven", "7", "5")] == ["correct", "correct", "wrong"]
+
+
+def test_too_heavy_is_an_answer_where_it_could_be_an_excuse() -> None:
+    sinks = Expectation("de", "Warum sinkt der Stein?", ("er ist zu schwer",), ("schwer",))
+    assert judged("na zu schwer ist der doch", sinks).verdict == "correct"
+    assert judged("das ist mir zu schwer", WHO["de"]).verdict == "dont_know"

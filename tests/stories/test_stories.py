@@ -12,6 +12,7 @@ from agent.lines import MANNERS, REQUIRED, bank, expansions
 from agent.readability import sentences, words
 from agent.story import Story, slugs, split_mark
 from agent.turn import BANDS, LANGUAGES, Band, Language
+from agent.understanding.prepared import literal
 from hardware.gestures import gestures
 from stories.check import check
 from tests.conftest import story_of
@@ -103,9 +104,6 @@ def test_hints_do_not_say_the_answer(slug: str, language: Language) -> None:
                         )
 
 
-@pytest.mark.xfail(
-    reason="ten questions of 500 still hold a one-word answer, mostly a name or an either-or; for the authors", strict=False
-)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("slug", slugs())
 def test_a_question_does_not_hold_its_own_answer(slug: str, language: Language) -> None:
@@ -122,6 +120,26 @@ def test_a_question_does_not_hold_its_own_answer(slug: str, language: Language) 
     assert found == []
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("slug", slugs())
+def test_a_closed_question_knows_the_ways_children_answer(slug: str, language: Language) -> None:
+    """Many ways of saying what is right, some of saying each wrong idea, and none that stands for two of them."""
+    found = []
+    for beat in story_of(slug, language).beats:
+        for prompt in beat.prompts:
+            if prompt.shape.answer != "closed":
+                continue
+            name, ways = f"{beat.id}/{prompt.shape.id}", [literal(way, language) for way in prompt.words.accepted]
+            wrong = [[literal(way, language) for way in idea.says] for idea in prompt.words.misconceptions]
+            if len(prompt.words.accepted) < 8:
+                found.append(f"{name}: {len(prompt.words.accepted)} right answers; expected at least 8")
+            found += [f"{name}: {len(idea)} ways of the wrong idea “{idea[0]}”" for idea in wrong if len(idea) < 3]
+            found += [f"{name}: “{way}” is right and wrong" for idea in wrong for way in set(idea) & set(ways)]
+            said = [way for idea in wrong for way in set(idea)]
+            found += [f"{name}: “{way}” stands for two wrong ideas" for way in set(said) if said.count(way) > 1]
+    assert found == []
+
+
 def _plain(text: str) -> str:
     return " ".join(words(text.lower()))
 
@@ -135,18 +153,6 @@ def test_every_gesture_named_in_a_story_exists() -> None:
                 for band in BANDS:
                     marks = {split_mark(line)[0] for line in beat.words.tell[band]} - {""}
                     assert marks <= known, marks - known
-
-
-@pytest.mark.parametrize("slug", slugs())
-def test_languages_tell_the_same_story_with_their_own_typography(slug: str) -> None:
-    for band in BANDS:
-        for line in told(story_of(slug, "fr"), band):
-            assert not re.search("[^\u202f\u00a0?!…][?!;]", line.replace("?!", "?").replace("!?", "!")), line
-            assert '"' not in line
-        for language in LANGUAGES:
-            for line in told(story_of(slug, language), band):
-                assert line == line.strip()
-                assert "  " not in line
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
