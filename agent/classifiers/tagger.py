@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PLACES = 1 << 18
 WORD = re.compile(r"[^\W_]+(?:[-.@_][^\W_]+)*")
-SURE = 0.4  # probability from which a word counts as personal: .5 misses twice as many, .3 takes a third more that are none
+SURE = 0.3  # probability from which a word counts as personal: what is missed is worse than a word too many
 _START = 2  # what is said of the words before the first
 _EDGE = "<>"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import random
 import re
 import sys
 import tomllib
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from agent.children.words import FOLDER as CHILDREN
 from agent.classifiers.features import PLACES, features
 from agent.classifiers.linear import WEIGHTS, Task, load
-from agent.lines import FOLDER as LINES
+from agent.lines import MANNERS, bank, expansions
 from agent.readability import sentences
 from agent.safety import concerns
 from agent.turn import LANGUAGES, Language
@@ -33,6 +34,7 @@ TASKS: tuple[Task, ...] = ("acts", "child", "robot")
 _STRENGTH = 40.0  # inverse regularisation; 10 to 40 were equal within noise on held-out lines
 _FALSE = 0.01  # share of ordinary talk that may raise an alarm
 _FOLDS = 5
+_EACH = 40  # expansions of a frame of the tutor's lines
 _CHILDS = {"accepted", "key_ideas", "asks", "names"}
 Example = tuple[str, str]
 
@@ -125,8 +127,7 @@ def house(task: Task, language: Language) -> list[Example]:
 
     wordings = [load_story(slug, language).wording for slug in slugs()]
     if task == "robot":
-        lines = tomllib.loads((LINES / f"{language}.toml").read_text(encoding="utf-8"))
-        spoken = strings([lines, *(wording.model_dump(exclude_none=True) for wording in wordings)])
+        spoken = strings([tutor(language), *(wording.model_dump(exclude_none=True) for wording in wordings)])
         return [(sentence, "ok") for text in spoken for sentence in sentences(text)]
     found: list[Example] = []
     if task == "child":
@@ -141,6 +142,18 @@ def house(task: Task, language: Language) -> list[Example]:
         found += [(text, "ok") for wording in wordings for question in wording.questions for text in question.asks]
     prompts = [prompt for wording in wordings for beat in wording.beats.values() for prompt in beat.prompts.values()]
     return found + [(text, "answer" if task == "acts" else "ok") for prompt in prompts for text in prompt.accepted]
+
+
+def tutor(language: Language) -> list[str]:
+    """What the tutor's lines may become, up to ``_EACH`` of every frame."""
+    dice = random.Random(language)
+    found: dict[str, None] = {}
+    for key in bank(language).values():
+        for manner in MANNERS:
+            for frame in key.frames(manner):
+                every = list(expansions(frame))
+                found.update(dict.fromkeys(every if len(every) <= _EACH else dice.sample(every, _EACH)))
+    return list(found)
 
 
 def strings(value: object) -> Iterator[str]:
