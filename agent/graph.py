@@ -15,6 +15,7 @@ from langgraph.runtime import Runtime
 from agent import asides, learner
 from agent.asking import expectation, listening, prompt_of
 from agent.context import Ports
+from agent.guard import CONCERN
 from agent.guard import child as guard_child
 from agent.safety.personal import redact
 from agent.story import Story
@@ -148,6 +149,8 @@ def _fit_to_keep(said: Utterance, story: Story) -> Utterance:
         return said
     ruling = guard_child(said.text, story.language)
     safety = "" if ruling.verdict == "ok" else f"{ruling.verdict}:{ruling.category}"
+    if ruling.category == CONCERN:
+        safety = CONCERN if ruling.verdict == "handoff" else ""
     return replace(said, text=redact(said.text, story.language, story.wording.names, story.answer_words), safety=safety)
 
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, cast
 
+from agent.language import hear
 from agent.readability import LIMITS, too_hard, words
 from agent.readability import sentences as split
 from agent.safety import concerns, personal, privacy, second_opinion, story_facts
@@ -40,6 +41,7 @@ _STUTTER = re.compile(r"\b(\w+)(?:\s+\1\b){3,}", re.I)
 _LOOP = re.compile(r"( [a-z0-9]+(?: [a-z0-9]+){1,5})(?:\1){3,}(?= )")
 _SELF = ("Reachy", "Mini", "Reachy Mini")
 LEARNED: dict[str, str] = {"handoff": "disclosure", "redirect": "off_limits", "refuse": "unfit"}  # categories without a pattern
+CONCERN = "concern"  # the category of what is only probably not harmless: the story goes on, an adult is told
 _FEW, _SOME = 12, 30  # words below which a reply is too short for its formulas, or for its own band's
 
 
@@ -94,12 +96,20 @@ def child(text: str, language: Language, keep: tuple[str, ...] = ()) -> Ruling:
     if found is not None:
         verdict: Literal["handoff", "redirect"] = "handoff" if found.call == "handoff" else "redirect"
         return Ruling(verdict, f"{found.category}: “{found.pattern}”", found.category, redacted)
-    if words(text) and (learned := second_opinion.on_child(text, language)):
-        return Ruling(learned, "the words as a whole", LEARNED[learned], redacted)
+    heard = hear(text, language)
+    if words(text) and not heard.foreign and (learned := second_opinion.on_child(text, heard.language)):
+        category = LEARNED[learned.verdict] if learned.certain else CONCERN
+        return Ruling(learned.verdict, "the words as a whole", category, redacted)
     for span in spans:
         if span.own:
             return Ruling("redirect", f"personal data: {span.kind.lower()}", "personal_data", redacted)
     return Ruling("ok", "", "", redacted)
+
+
+def discloses(text: str, language: Language) -> bool:
+    """Whether a child tells of harm so clearly that the story stops and an adult is called."""
+    ruling = child(text, language)
+    return ruling.verdict == "handoff" and ruling.category != CONCERN
 
 
 def robot(text: str, language: Language, band: Band = "6-7") -> Ruling:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from agent.language import Heard, hear
 from agent.language import warm as warm_language
 from agent.turn import LANGUAGES, Judgement, Language, Utterance, Verdict
+from agent.understanding.acts import act_instead
 from agent.understanding.alternatives import points_at_one
 from agent.understanding.answers import weigh
 from agent.understanding.coverage import child_words, cover, target
@@ -78,6 +79,8 @@ class Judge:
         else:
             heard = hear(without_noise(utterance.text, expectation.language), expectation.language)
             verdict, weighed, choice = self._verdict(utterance, expectation, heard)
+            if act := act_instead(utterance.text, verdict, weighed, expectation, heard):
+                verdict, weighed = act, Weighed("none", reason="the words as a whole")
         return Judgement(
             verdict,
             heard.language if self.follow else expectation.language,

@@ -239,7 +239,7 @@ class Wiring:
 
     def _session(self, llm: LLM) -> Session:
         from agent.context import Ports
-        from agent.guard import child as guard_child
+        from agent.guard import discloses
         from agent.judging import Judge
         from agent.lines import Lines
         from agent.session import Session
@@ -263,7 +263,7 @@ class Wiring:
             ears=self.ears,
             robot=self.robot,
             speaker=speaker,
-            judge=Judge(settings.follow_language, lambda text, language: guard_child(text, language).verdict == "handoff"),
+            judge=Judge(settings.follow_language, discloses),
             strategist=Strategist(llm, setting),
             storyteller=Storyteller(llm, setting, self.clock, settings.seed, settings.adult, self._refused),
             story=self.story,

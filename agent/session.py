@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 THREAD = "session"
 ALERT = "A grown-up is needed now: the child said something serious. Fabula has paused."
+CONCERN = "Perhaps the child just told of a trouble. The story goes on; please listen, and look at this turn later."
 MOST_FAULTS = 3  # turns that may break before the robot says goodbye
 
 
@@ -179,6 +180,8 @@ class Session:
                 self._hold("planned", turn=turn, **_strategy_row(strategy))
                 if strategy.id == "HANDOFF_ADULT":
                     self.event("alert", turn=turn, reason="disclosure", text=ALERT)
+                elif (said := self.state.get("utterance")) is not None and said.safety == "concern":
+                    self.event("concern", turn=turn, text=CONCERN)
             case "answer":
                 reply: Reply = values["reply"]
                 sources = [sentence.source for sentence in reply.sentences]

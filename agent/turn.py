@@ -64,7 +64,8 @@ class Utterance:
 
     ``text`` is empty when nothing was said. ``confidence`` is the recogniser's, from 0 to 1 (typing is 1).
     ``started`` and ``ended`` are seconds on the session's clock. ``safety`` is what the guard found in the words as they
-    were said: "", "redirect:CATEGORY" or "handoff:CATEGORY"; ``text`` may have had personal data taken out since.
+    were said: "", "redirect:CATEGORY", "handoff:CATEGORY", or "concern" where only an adult can tell. ``text`` may have
+    had personal data taken out since.
     """
 
     text: str

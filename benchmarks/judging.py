@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from agent.guard import child as guard_child
+from agent.guard import discloses
 from agent.judging import Expectation, Judge
 from agent.turn import LANGUAGES, VERDICTS, Judgement, Language, Utterance, Verdict
 from agent.understanding.yes_no import side_of
@@ -81,17 +81,13 @@ def _case(path: Path, number: int, line: str) -> Case:
 
 def judge_all(path: Path) -> Iterator[tuple[Case, Judgement, float]]:
     """Each case with its judgement and the seconds it took."""
-    judge = Judge(disclosed=_disclosed)
+    judge = Judge(disclosed=discloses)
     for language in LANGUAGES:
         judge.warm(language)
     for case in cases(path):
         start = time.perf_counter()
         found = judge.judge(Utterance(case.utterance), case.expectation())
         yield case, found, time.perf_counter() - start
-
-
-def _disclosed(text: str, language: Language) -> bool:
-    return guard_child(text, language).verdict == "handoff"
 
 
 def macro_f1(pairs: Counter[tuple[Verdict, Verdict]]) -> float:

@@ -39,9 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not row["spans"]:
                 harmless, touched = harmless + 1, touched + any(found)
             if options.misses and found != truth:
-                print(
-                    f"  {language}: {text}\n      wanted {row['spans']}, hidden {[text[span.begin : span.end] for span in spans]}"
-                )
+                hides = [text[span.begin : span.end] for span in spans]
+                print(f"  {language}: {text}\n      wanted {row['spans']}, hidden {hides}")
         recall, precision = right / max(1, wanted), right / max(1, hidden)
         print(f"{language:8}{lines:7}{recall:8.3f}{precision:11.3f}  {touched} of {harmless}")
     return 0

@@ -329,7 +329,13 @@ def test_a_disk_that_fills_up_ends_no_session_and_loses_no_row(room: int, tmp_pa
     rescue = tmp_path / "rescue"
     rescue.mkdir()
     process = start(
-        *QUICK, "--turns", "14", "--data", "here", preexec_fn=lambda: full_at(room), env=environment(TMPDIR=str(rescue), HOME=str(rescue))
+        *QUICK,
+        "--turns",
+        "14",
+        "--data",
+        "here",
+        preexec_fn=lambda: full_at(room),
+        env=environment(TMPDIR=str(rescue), HOME=str(rescue)),
     )
     code, out, error = finish(process)
     assert code == 0, error

@@ -26,7 +26,7 @@ class LinearModel:
     """``weights`` is int8 [PLACES, classes]; times ``scale`` [classes], plus ``bias`` [classes], it gives log-odds.
 
     ``alarm`` is for models with a class "ok": how unlikely "ok" must be before the model speaks up; in cross-validation
-    one in a hundred sentences of ordinary talk got there.
+    one in a hundred sentences of ordinary talk got there, and one in five hundred got to ``certain``.
     """
 
     labels: tuple[str, ...]
@@ -34,6 +34,7 @@ class LinearModel:
     scale: NDArray[np.float32]
     bias: NDArray[np.float32]
     alarm: float
+    certain: float
     digest: str
 
     def probabilities(self, text: str) -> dict[str, float]:
@@ -60,7 +61,8 @@ def load(path: Path) -> LinearModel:
         weights = np.zeros((PLACES, values.shape[1]), np.int8)
         weights[rows] = values
         labels = tuple(str(label) for label in file["labels"])
-        return LinearModel(labels, weights, file["scale"], file["bias"], float(file["alarm"]), str(file["digest"]))
+        alarm, certain = float(file["alarm"]), float(file["certain"])
+        return LinearModel(labels, weights, file["scale"], file["bias"], alarm, certain, str(file["digest"]))
 
 
 @cache

@@ -1,4 +1,5 @@
-"""``python -m agent.classifiers.train [--only acts|child|robot]``: train the linear models from ``data/`` anew (about two minutes).
+"""``python -m agent.classifiers.train [--only acts|child|robot]``: train the linear models from ``data/``
+anew, in about two minutes.
 
 Needs scikit-learn (``make install EXTRAS=train``); running the models does not. A line of data is ``{"text", "label"}``,
 in the guard's files also ``"who"``. The tutor's own authored lines are added to what the robot may say, and the simulated
@@ -33,6 +34,7 @@ DATA = Path(__file__).resolve().parent / "data"
 TASKS: tuple[Task, ...] = ("acts", "child", "robot")
 _STRENGTH = 40.0  # inverse regularisation; 10 to 40 were equal within noise on held-out lines
 _FALSE = 0.01  # share of ordinary talk that may raise an alarm
+_RARE = 0.002  # share that may break off a story
 _FOLDS = 5
 _EACH = 40  # expansions of a frame of the tutor's lines
 _CHILDS = {"accepted", "key_ideas", "asks", "names"}
@@ -80,9 +82,9 @@ def matrix(texts: Iterable[str]) -> Any:
     return csr_matrix((values, (rows, places)), shape=(count, PLACES), dtype=np.float64)
 
 
-def alarm(harmless: NDArray[Any]) -> float:
-    """How unlikely "ok" is for the oddest hundredth of ordinary talk; at least one half. ``harmless`` is P(ok) of each."""
-    return max(0.5, float(np.quantile(1.0 - harmless, 1.0 - _FALSE)) + 1e-6)
+def threshold(harmless: NDArray[Any], false: float) -> float:
+    """How unlikely "ok" is for the oddest part ``false`` of ordinary talk; at least one half. ``harmless`` is P(ok) of each."""
+    return max(0.5, float(np.quantile(1.0 - harmless, 1.0 - false)) + 1e-6)
 
 
 def train(written: Sequence[Example], ordinary: Sequence[Example]) -> dict[str, NDArray[Any]]:
@@ -116,7 +118,8 @@ def train(written: Sequence[Example], ordinary: Sequence[Example]) -> dict[str, 
         "values": small[used],
         "scale": scale.astype(np.float32),
         "bias": bias.astype(np.float32),
-        "alarm": np.array(alarm(shares[calm, ok]) if calm else 1.0),
+        "alarm": np.array(threshold(shares[calm, ok], _FALSE) if calm else 1.0),
+        "certain": np.array(threshold(shares[calm, ok], _RARE) if calm else 1.0),
     }
 
 
@@ -181,7 +184,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
             if task == "robot":  # whatever the authors of this project wrote may be said
                 made = load(path)
-                arrays["alarm"] = np.array(max(made.alarm, *(1.001 - made.probabilities(text)["ok"] for text, _ in ordinary)))
+                least = max(1.001 - made.probabilities(text)["ok"] for text, _ in ordinary)
+                arrays["alarm"] = np.array(max(made.alarm, least))
                 np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
     return 0
 

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from agent.classifiers.tagger import WORD, tagger
 from agent.language import hear
 from agent.safety import privacy
+from agent.safety.lexicon import lexicon
 from agent.safety.patterns import fold_word
 from agent.safety.privacy import Span
 from agent.turn import Language
@@ -22,7 +23,8 @@ _FEW = 3  # numbers in a row that may still be an answer: a telephone number or 
 def find(text: str, language: Language, names: tuple[str, ...] = (), answers: Collection[str] = ()) -> list[Span]:
     """Personal data in the order of the text. ``names`` are the story's; ``answers`` hold words that a question asks for."""
     found = privacy.find(text, language, names)
-    spared = {fold_word(word, language) for known in (*names, *answers) for word in WORD.findall(known)}
+    proper = lexicon(language).proper  # weekdays, languages: written like names, and nobody's
+    spared = {fold_word(word, language) for known in (*names, *answers, *proper) for word in WORD.findall(known)}
     heard = hear(text, language)
     if heard.foreign:  # every word of a language that the tagger does not know would look like a name
         return found
@@ -44,4 +46,5 @@ def redact(text: str, language: Language, names: tuple[str, ...] = (), answers: 
 
 def _counted(words: list[str], language: Language) -> bool:
     """A number or two, and nothing else."""
-    return len(words) <= _FEW and all((word.isdigit() and len(word) < 5) or is_numeral(word.lower(), language) for word in words)
+    short = [word for word in words if (word.isdigit() and len(word) < 5) or is_numeral(word.lower(), language)]
+    return len(words) <= _FEW and len(short) == len(words)

@@ -6,19 +6,32 @@ under the bed when the key turns"). Each raises an alarm alone.
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Literal
 
 from agent.classifiers.linear import model
 from agent.turn import Language
 
+_HIDDEN = re.compile(r"\[[A-Z]+\]")  # what stands for personal data that was taken out
 
-def on_child(text: str, language: Language) -> Literal["redirect", "handoff"] | None:
-    """What a child's words call for, if the model is sure that they are not harmless; the likelier of the two."""
+
+@dataclass(frozen=True)
+class Opinion:
+    """What a child's words call for. Only a ``certain`` one breaks off a story; the others are passed on to an adult."""
+
+    verdict: Literal["redirect", "handoff"]
+    certain: bool
+
+
+def on_child(text: str, language: Language) -> Opinion | None:
+    """The likelier of the two verdicts if the words are probably not harmless, or None."""
     judge = model("child", language)
-    shares = judge.probabilities(text)
-    if 1.0 - shares["ok"] < judge.alarm:
+    shares = judge.probabilities(_HIDDEN.sub(" ", text))
+    trouble = 1.0 - shares["ok"]
+    if trouble < judge.alarm:
         return None
-    return "handoff" if shares["handoff"] >= shares["redirect"] else "redirect"
+    return Opinion("handoff" if shares["handoff"] >= shares["redirect"] else "redirect", trouble >= judge.certain)
 
 
 def on_robot(text: str, language: Language) -> bool:

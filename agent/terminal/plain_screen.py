@@ -46,6 +46,8 @@ class PlainScreen:
                 self._line(f"{screen_words(self._language).robot}: {event['text']}{broken}")
             case "alert":
                 self._line(f"!!! ALERT: {event['text']} !!!")
+            case "concern":
+                self._line(f"--- {event['text']}")
             case "notice":
                 self._line(f"--- {event['line']}")
             case "manner":

@@ -160,6 +160,8 @@ class RichScreen:
                 picture.reached(str(event["beat"]), int(str(event["beats_told"])), str(event["ending"]))
             case "alert":
                 transcript.alert(str(event["text"]))
+            case "concern":
+                transcript.notice(str(event["text"]))
             case "notice":
                 transcript.notice(str(event["line"]))
             case "manner":

@@ -61,6 +61,7 @@ class Summary:
     refused: dict[str, int] = field(default_factory=dict)
     interruptions: int = 0
     alerts: int = 0
+    concerns: tuple[int, ...] = ()
     faults: int = 0
     styles: tuple[Style, ...] = ()
 
@@ -98,6 +99,7 @@ def summarise(events: Iterable[Mapping[str, object]]) -> Summary:
         refused=_refused(said),
         interruptions=sum(bool(event.get("broke_in")) for event in _of(log, "heard")),
         alerts=len(_of(log, "alert")),
+        concerns=tuple(int(str(event.get("turn", 0))) for event in _of(log, "concern")),
         faults=len(_of(log, "fault")),
         styles=_styles(said),
     )
@@ -188,6 +190,7 @@ def rows(summary: Summary) -> list[tuple[str, str]]:
         *((f"style ({style.language})", _styled(style)) for style in summary.styles),
         ("child broke in", _times(summary.interruptions)),
         ("alerts", _times(summary.alerts)),
+        ("please look at turn", ", ".join(map(str, summary.concerns))),
         ("faults", _times(summary.faults)),
         ("log", summary.folder),
     ]
