@@ -96,13 +96,13 @@ def child(text: str, language: Language, keep: tuple[str, ...] = ()) -> Ruling:
     if found is not None:
         verdict: Literal["handoff", "redirect"] = "handoff" if found.call == "handoff" else "redirect"
         return Ruling(verdict, f"{found.category}: “{found.pattern}”", found.category, redacted)
+    for span in spans:
+        if span.own:
+            return Ruling("redirect", f"personal data: {span.kind.lower()}", "personal_data", redacted)
     heard = hear(text, language)
     if words(text) and not heard.foreign and (learned := second_opinion.on_child(text, heard.language)):
         category = LEARNED[learned.verdict] if learned.certain else CONCERN
         return Ruling(learned.verdict, "the words as a whole", category, redacted)
-    for span in spans:
-        if span.own:
-            return Ruling("redirect", f"personal data: {span.kind.lower()}", "personal_data", redacted)
     return Ruling("ok", "", "", redacted)
 
 

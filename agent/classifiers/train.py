@@ -140,6 +140,14 @@ def house(task: Task, language: Language) -> list[Example]:
                 found.append((text, "handoff"))
             elif concerns.find(text, language, "child") is None:
                 found.append((text, "ok"))
+        # Telling one's name is the tagger's business and no harm: with the name, and with the gap that it leaves.
+        for path in sorted(DATA.glob("personal*.jsonl")):
+            for row in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+                if row["language"] == language and concerns.find(row["text"], language, "child") is None:
+                    gap = row["text"]
+                    for span in row["spans"]:
+                        gap = gap.replace(span, " ")
+                    found += [(row["text"], "ok"), *([(gap, "ok")] if row["spans"] else [])]
         talk = tomllib.loads((CHILDREN / f"{language}.toml").read_text(encoding="utf-8"))
         found += [(text, "ok") for text in strings(talk) if concerns.find(text, language, "child") is None]
         found += [(text, "ok") for wording in wordings for question in wording.questions for text in question.asks]
