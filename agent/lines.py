@@ -12,6 +12,7 @@ import math
 import random
 import re
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cache
@@ -28,6 +29,7 @@ from agent.turn import LANGUAGES, Language
 FOLDER = Path(__file__).resolve().parent / "words" / "lines"
 Manner = Literal["introvert", "neutral", "extravert"]
 MANNERS: tuple[Manner, ...] = ("introvert", "neutral", "extravert")
+_BLANKS, _LOOSE = re.compile(r" {2,}"), re.compile(r" +([.,])")
 _GROUP = re.compile(r"\(([^()]*\|[^()]*)\)")
 _SLOT = re.compile(r"\{(\w+)\}")
 LONGEST_SENTENCE = 11
@@ -157,8 +159,7 @@ def count(frame: str) -> int:
 
 
 def _tidy(text: str) -> str:
-    text = re.sub(r" {2,}", " ", text).strip()
-    return re.sub(r" +([.,])", r"\1", text)
+    return _LOOSE.sub(r"\1", _BLANKS.sub(" ", text).strip())
 
 
 def _expand(frame: str, rng: random.Random) -> str:
@@ -183,18 +184,24 @@ class Lines:
         """A line for ``key``, none of whose sentences is in ``used`` (fingerprints) and that holds no phrase of ``avoid``,
         if the bank still has one."""
         frames = bank(language)[key].frames(manner)
-        weights = [count(frame) for frame in frames]
+        weights = _weights(frames)
+        known = frozenset(used)
         best, least = "", 1_000
         for attempt in range(60):
             frame = self.rng.choices(frames, weights)[0] if attempt % 2 else self.rng.choice(frames)
             text = _SLOT.sub(lambda slot: slots.get(slot[1], ""), _expand(frame, self.rng))
-            heard = sum(fingerprint(sentence) in used for sentence in sentences(text))
-            heard += 10 * _holds(text, avoid)
+            heard = sum(fingerprint(sentence) in known for sentence in sentences(text))
+            heard += 10 * (bool(avoid) and _holds(text, avoid))
             if heard < least:
                 best, least = text, heard
             if not heard:
                 break
         return best
+
+
+@cache
+def _weights(frames: tuple[str, ...]) -> list[int]:
+    return [count(frame) for frame in frames]
 
 
 def _holds(text: str, phrases: Collection[str]) -> bool:
@@ -204,10 +211,7 @@ def _holds(text: str, phrases: Collection[str]) -> bool:
 
 def fingerprint(sentence: str) -> int:
     """A small stable number for "this sentence was heard": case, punctuation and manner of writing do not count."""
-    value = 2166136261
-    for letter in "".join(words(sentence.lower())):
-        value = (value ^ ord(letter)) * 16777619 & 0xFFFFFFFF
-    return value
+    return zlib.crc32("".join(words(sentence.lower())).encode())
 
 
 def check(language: Language) -> list[str]:

@@ -5,10 +5,12 @@ The weights in ``weights/`` were trained by ``python -m agent.classifiers.train`
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from agent.classifiers.features import PLACES, features
 from agent.turn import Language
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 Task = Literal["acts", "child", "robot"]
+_TRAINER = "agent.classifiers.train"
 
 
 @dataclass(frozen=True)
@@ -50,19 +53,59 @@ class LinearModel:
         return dict(zip(self.labels, shares.tolist(), strict=True))
 
 
-def load(path: Path) -> LinearModel:
-    """Read one model. OSError or ValueError when it is missing or not one of ours; nothing is unpickled."""
+def arrays(path: Path, trainer: str) -> dict[str, NDArray[Any]]:
+    """All arrays in a file of weights; nothing is unpickled.
+
+    ``trainer`` is the module that makes such files. OSError when the file cannot be opened, ValueError when it is damaged;
+    both say what to do.
+    """
     import numpy as np
 
-    with np.load(path, allow_pickle=False) as file:
-        rows, values = file["rows"], file["values"]
-        if values.dtype != np.int8 or len(rows) != len(values) or (len(rows) and int(rows.max()) >= PLACES):
-            raise ValueError(f"{path} holds no model of this version: train it again with python -m agent.classifiers.train")
-        weights = np.zeros((PLACES, values.shape[1]), np.int8)
-        weights[rows] = values
-        labels = tuple(str(label) for label in file["labels"])
-        alarm, certain = float(file["alarm"]), float(file["certain"])
-        return LinearModel(labels, weights, file["scale"], file["bias"], alarm, certain, str(file["digest"]))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise OSError(f"{path}: {error.strerror}; {_remedy(trainer)}") from None
+    try:
+        with np.load(BytesIO(content), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except Exception as error:  # a damaged archive breaks in a dozen ways, each with an exception of its own
+        raise no_model(path, trainer) from error
+
+
+def no_model(path: Path, trainer: str) -> ValueError:
+    """What to raise for a file that can be opened and is no model."""
+    return ValueError(f"{path}: holds no model of this version; {_remedy(trainer)}")
+
+
+def _remedy(trainer: str) -> str:
+    return f"check the file out again, or train it again with: python -m {trainer}"
+
+
+def fits(rows: NDArray[Any], values: NDArray[Any], places: int, dimensions: int) -> bool:
+    """Whether ``values`` (int8, of so many dimensions) holds one entry for each of ``rows``, which all lie in ``places``."""
+    shapes = rows.ndim == 1 and values.ndim == dimensions and len(rows) == len(values)
+    return shapes and rows.dtype.kind in "iu" and values.dtype == "int8" and bool(((rows >= 0) & (rows < places)).all())
+
+
+def load(path: Path) -> LinearModel:
+    """Read one model. OSError or ValueError, saying what to do, when it is missing or not one of ours."""
+    import numpy as np
+
+    found = arrays(path, _TRAINER)
+    try:
+        rows, values, scale, bias = found["rows"], found["values"], found["scale"], found["bias"]
+        labels = tuple(str(label) for label in found["labels"])
+        alarm, certain = float(found["alarm"]), float(found["certain"])
+        digest = str(found["digest"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise no_model(path, _TRAINER) from error
+    sound = fits(rows, values, PLACES, 2) and values.shape[1:] == scale.shape == bias.shape == (len(labels),)
+    sound = sound and all(array.dtype == np.float32 and np.isfinite(array).all() for array in (scale, bias))
+    if not sound or math.isnan(alarm) or math.isnan(certain):  # nothing is ever above or below what is no number
+        raise no_model(path, _TRAINER)
+    weights = np.zeros((PLACES, len(labels)), np.int8)
+    weights[rows] = values
+    return LinearModel(labels, weights, scale, bias, alarm, certain, digest)
 
 
 @cache

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from agent.classifiers.linear import WEIGHTS
+from agent.classifiers.linear import WEIGHTS, arrays, fits, no_model
 from agent.turn import Language
 from agent.understanding.vocabulary import is_known
 
@@ -27,6 +27,7 @@ WORD = re.compile(r"[^\W_]+(?:[-.@_][^\W_]+)*")
 SURE = 0.3  # probability from which a word counts as personal: what is missed is worse than a word too many
 _START = 2  # what is said of the words before the first
 _EDGE = "<>"
+_TRAINER = "agent.classifiers.train_tagger"
 
 
 def word_features(
@@ -115,10 +116,18 @@ class Tagger:
 
 @cache
 def tagger(language: Language) -> Tagger:
-    """The shipped tagger of a language, read once. OSError when it is missing."""
+    """The shipped tagger of a language, read once. OSError or ValueError, saying what to do, when there is none."""
     import numpy as np
 
-    with np.load(WEIGHTS / f"personal-{language}.npz", allow_pickle=False) as file:
-        weights = np.zeros(PLACES, np.int8)
-        weights[file["rows"]] = file["values"]
-        return Tagger(language, weights, float(file["scale"]), float(file["bias"]), str(file["digest"]))
+    path = WEIGHTS / f"personal-{language}.npz"
+    found = arrays(path, _TRAINER)
+    try:
+        rows, values, digest = found["rows"], found["values"], str(found["digest"])
+        scale, bias = float(found["scale"]), float(found["bias"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise no_model(path, _TRAINER) from error
+    if not (fits(rows, values, PLACES, 1) and math.isfinite(scale) and math.isfinite(bias)):
+        raise no_model(path, _TRAINER)
+    weights = np.zeros(PLACES, np.int8)
+    weights[rows] = values
+    return Tagger(language, weights, scale, bias, digest)
