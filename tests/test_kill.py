@@ -33,6 +33,7 @@ from tests.conftest import quick
 
 Row = dict[str, Any]
 ANSWERS = {"correct", "partial", "wrong", "dont_know"}
+ROWS = 180  # events of a session of these tests, or a few less
 UNRECORDED = {"saying", "notice"}  # shown on the screen, and no rows of the log
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
 
@@ -187,6 +188,15 @@ def _run(arguments: list[str]) -> int:
     return process
 
 
+def _wait(folder: Path, count: int, process: int) -> None:
+    """Until the log has ``count`` rows, or the session is over: a moment that does not depend on how busy the machine is."""
+    for _ in range(20_000):
+        logs = list(folder.glob(f"*/{EVENTS}"))
+        if (logs and whole_rows(logs[0].parent) >= count) or os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return
+        time.sleep(0.001)
+
+
 def _end(process: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
@@ -196,17 +206,15 @@ def killed(data: str, seeds: list[int]) -> list[dict[str, Any]]:
     settings = ["--speed", "fast", "--language", "en", "--story", "seed", "--age", "6-7", "--turns", "20"]
     warm = ["--child", "simulated:quick", "--data", f"{data}/warm", *settings]
     assert _end_here(warm) == 0  # everything is imported and read before the first fork
-    began = time.monotonic()
-    assert _end(_run(warm)) == 0
-    length = time.monotonic() - began
     told = []
     for seed in seeds:
         dice = random.Random(seed)
         folder = f"{data}/{seed}"
         persona = dice.choice(["quick", "wrong", "shy", "noisy"])
         process = _run(["--child", f"simulated:{persona}", "--seed", str(seed), "--data", folder, *settings])
-        moment = dice.uniform(0.02, 0.98) * length
-        time.sleep(moment)
+        moment = dice.randrange(ROWS)
+        _wait(Path(folder), moment, process)
+        time.sleep(dice.uniform(0, 0.01))
         os.kill(process, signal.SIGKILL)
         first = _end(process)
         made = [path.parent for path in Path(folder).glob(f"*/{HEADER}")]
@@ -216,13 +224,13 @@ def killed(data: str, seeds: list[int]) -> list[dict[str, Any]]:
             resume = ["--resume", made[0].name, "--data", folder]
             if dice.random() < 0.3:  # killed once more while it resumes
                 process = _run(resume)
-                time.sleep(dice.uniform(0, 0.3) * length)
+                _wait(Path(folder), before + dice.randrange(ROWS // 3), process)
                 os.kill(process, signal.SIGKILL)
                 _end(process)
                 kills = 2
             code = _end(_run(resume))
         told.append(
-            {"seed": seed, "persona": persona, "moment": round(moment, 2), "first": first, "before": before, "kills": kills}
+            {"seed": seed, "persona": persona, "moment": moment, "first": first, "before": before, "kills": kills}
             | {"code": code, "folder": str(made[0]) if made else ""}
         )
     return told
