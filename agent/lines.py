@@ -88,6 +88,7 @@ REQUIRED: dict[str, Key] = {
     "ask_teacher": Key(least=20),  # I do not know that; your teacher will
     "back": Key(least=25),  # back to my question
     "redirect": Key(least=12),  # off limits: I do not talk about that; your teacher can help you
+    "unkind": Key(least=10),  # the child swore or was rude: such words hurt; I like you all the same; let us go on
     "private": Key(least=8),  # the child told something private: keep that to yourself, I shall not repeat it
     "role": Key(least=20, asks=True, slots=("name",)),  # you are {name} now: what do you say or do?
     "choose": Key(least=10),  # you decide how it goes on

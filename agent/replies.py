@@ -20,6 +20,7 @@ from agent.turn import Judgement, Pending, Progress, Role, Sentence, Source, Str
 
 KEPT = 600  # fingerprints of sentences kept: more than an hour of talk
 RECENT = 8
+_REDIRECTS = {"personal_data": "private", "insult": "unkind", "profanity": "unkind"}  # by the guard's category
 _GESTURES = {
     "hello": "wave",
     "yes_right": "nod",
@@ -105,7 +106,7 @@ class Author:
                 self._line("off_topic")
                 progress = self._again(unclear=True)
             case "SAFE_REDIRECT":
-                self._line("private" if "personal" in strategy.reason else "redirect", role="fixed", source="safety")
+                self._line(_REDIRECTS.get(strategy.reason, "redirect"), role="fixed", source="safety")
                 progress = self._again(unclear=True)
             case "HANDOFF_ADULT":
                 progress = self._handoff(adult)

@@ -57,7 +57,7 @@ class Manner:
         self.changed: Callable[[Profile], None] = lambda profile: None
 
     def swap(self, name: str) -> str:
-        """Take on another profile; returns the line to show."""
+        """Take on another profile; returns what is wrong, or "" (every screen hears of the change by itself)."""
         from agent.personality import load as load_profile
 
         try:
@@ -65,7 +65,7 @@ class Manner:
         except (ValueError, FileProblem) as problem:
             return str(problem)
         self.changed(self.profile)
-        return f"personality: {self.profile.name} (level {self.profile.level})"
+        return ""
 
 
 class GraphImport:

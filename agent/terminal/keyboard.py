@@ -138,7 +138,10 @@ class Keyboard:
         shown = self._own(name) or self._commands(name, argument.strip())
         if shown is None and name == "again":
             shown = question or "No question is open."
-        self._show(shown or f"“/{name}” is not a command. There are {COMMANDS}.")
+        if shown is None:
+            shown = f"“/{name}” is not a command. There are {COMMANDS}."
+        if shown:
+            self._show(shown)
 
     def _own(self, name: str) -> str | None:
         if name == "help":
