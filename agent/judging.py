@@ -20,7 +20,8 @@ from agent.understanding.answers import weigh
 from agent.understanding.coverage import child_words, cover, target
 from agent.understanding.echo import echo
 from agent.understanding.expectation import Expectation
-from agent.understanding.grammar import is_word_salad
+from agent.understanding.grammar import is_word_salad, out_of_order
+from agent.understanding.likeness import SURE, like
 from agent.understanding.normalise import folded_words, plain, without_noise
 from agent.understanding.open_answer import leaves_it_open, open_verdict
 from agent.understanding.other_talk import other_talk, says_more, speaks_of_itself
@@ -37,6 +38,7 @@ from agent.understanding.speech_acts import (
     only_fills_a_pause,
     sounds_like_asking,
     talks_of_other_things,
+    talks_of_own_life,
     wants_to_stop,
     without_dont_know,
 )
@@ -155,11 +157,15 @@ class Judge:
             if rest.replace(",", " ").split()[:1] and rest.replace(",", " ").split()[0] in folded_words(language, "indirect"):
                 return said("dont_know", "says what it does not know")
             hedged = bool(set(rest.split()) & folded_words(language, "hedges")) and weighed.sort == "partial"
+            hedged = hedged or (weighed.sort == "partial" and _knows_a_part(weighed, ready))
             if weighed.sort == "correct" or hedged:
                 return "correct" if weighed.sort == "correct" else "partial", weighed, ""
             return said("dont_know", "says so")
         certain = weighed.sort == "correct" and weighed.reason != OWN_WORDS
-        if is_word_salad(text, ready, language, certain):
+        loose = weighed.sort == "none" or (weighed.sort == "partial" and weighed.reason.startswith("names"))
+        own = talks_of_own_life(text, language) or sounds_like_asking(text, language) or is_inverted(text, language)
+        own = own or asks_about(text, ready.question, language)
+        if is_word_salad(text, ready, language, certain) or (loose and out_of_order(text, language, plainly=True) and not own):
             return said("not_understood", "no sentence holds the words together")
         if (weighed.sort == "none" and talks_of_other_things(text, language)) or (
             weighed.sort != "wrong" and not certain and begins_another_topic(text, language, firm=weighed.sort != "none")
@@ -179,6 +185,8 @@ class Judge:
             return said("question", "asks something")
         if speaks_of_itself(text, weighed, expected, language):
             return said("off_topic", "talks of something else")
+        if loose and not own and out_of_order(text, language):
+            return said("not_understood", "no order holds the words together")
         if weighed.sort in {"correct", "partial", "wrong"}:
             return _as_verdict(weighed), weighed, ""
         if sounds_like_asking(text, language) or begins_a_question(text, language):
@@ -197,6 +205,17 @@ def _ready(expected: Expectation) -> Prepared:
 
 def _as_verdict(weighed: Weighed) -> Verdict:
     return "correct" if weighed.sort == "correct" else "partial" if weighed.sort == "partial" else "wrong"
+
+
+def _knows_a_part(weighed: Weighed, ready: Prepared) -> bool:
+    """ "Pollen, and I forgot the other": beside "I don't know", a thing of the answer that the question has not named."""
+    if ready.numbers or not weighed.reason.startswith("holds"):
+        return False
+    asked = [word for word in ready.question if word.weight > 0]
+    return any(
+        wanted.weight == 1 and not any(like(child, word, ready.language) >= SURE for word in asked)
+        for child, wanted in weighed.pairs
+    )
 
 
 _KINDEST_FIRST = ("correct", "partial", "wrong", "none")

@@ -12,7 +12,7 @@ from typing import cast
 from agent.classifiers.linear import model
 from agent.language import Heard
 from agent.turn import Verdict
-from agent.understanding.expectation import Expectation
+from agent.understanding.expectation import Expectation, about_the_child
 from agent.understanding.prepared import Weighed
 
 _SURE = 0.8  # on two held-out sets .7 to .9 were alike
@@ -46,6 +46,8 @@ def _needed(act: str, verdict: Verdict, weighed: Weighed, expected: Expectation)
     answered = verdict in ("correct", "partial", "wrong")
     if act == "dont_know" and answered and (expected.answer == "open" or verdict == "partial"):
         return 2.0  # "nothing, I never get angry"; "the sun, and I only know one"
-    if act == "off_topic" and expected.answer == "open":
+    if verdict in _ACTS - {"not_understood"} and {act, verdict} != {"question", "off_topic"}:
+        return _CERTAIN  # the rules have heard another act in the very words
+    if act == "off_topic" and expected.answer == "open" and about_the_child(expected):
         return _CERTAIN
     return _LIKELY if act in _GUESSED and answered and weighed.reason.startswith(_GUESSES) else _SURE

@@ -29,6 +29,9 @@ def points_at_one(text: str, question: str, ready: Prepared, language: Language)
     if pointed is None:
         pointed = _left_over(text, options, language)
     if pointed is None:
+        pointed = _named(text, options, language)
+        pointed = None if pointed == right[0] else pointed
+    if pointed is None:
         return None
     sure = pointed == right[0]
     sort: Sort = "correct" if sure else "wrong"
@@ -73,6 +76,15 @@ def _counted(text: str, count: int, language: Language) -> int | None:
         if pattern(language, name).search(said):
             return index if index < count else None
     return None
+
+
+def _named(text: str, options: Sequence[Sequence[Word]], language: Language) -> int | None:
+    """The only one that was named, where nothing else with content was said."""
+    content = [word for word in read(text, language) if word.weight >= 0.6]
+    named = [{i for i, option in enumerate(options) if any(like(w, o, language) >= SURE for o in option)} for w in content]
+    if not named or any(len(found) != 1 for found in named) or len(set().union(*named)) != 1:
+        return None
+    return None if any(word.negated for word in content) else next(iter(named[0]))
 
 
 def _left_over(text: str, options: Sequence[Sequence[Word]], language: Language) -> int | None:

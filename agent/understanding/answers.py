@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agent.turn import Language
+from agent.understanding.amounts import weigh_amount
 from agent.understanding.coverage import Cover, child_words, cover
 from agent.understanding.likeness import SURE, broader, like, opposites_of, related_to
 from agent.understanding.normalise import pattern, plain
@@ -25,6 +26,13 @@ from agent.understanding.vocabulary import Word, read
 
 RIGHT = 0.65  # share of an accepted answer's weight from which on it was given
 VAGUE = 0.34  # from here on it was given in part
+# "Isn't it lava?" and "ist das nicht Lava?" deny nothing.
+_DOUBTING = re.compile(
+    r"^(?P<is>\W*(?:\w+ )?)(?:(?:isn|wasn|aren|weren)['’]?t (?:it|that|they|he|she)|"
+    r"ist (?:das|es) (?:denn )?(?:nicht|nich|net|ned)|sind das (?:nicht|nich|net|ned)|"
+    r"(?:est-ce que )?(?:ce|c['’]) ?(?:ne |n['’])?(?:est|serait) pas(?=[^,]*\?))\b",
+    re.IGNORECASE,
+)
 _NO_THINGS = frozenset({"action", "quality", "position", "feeling", "kinds"})
 KINDS = frozenset({"animal", "colour", "person", "vehicle", "clothes", "shape", "body", "toy"})  # one is never another
 
@@ -46,6 +54,8 @@ def weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
 
 def _weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
     said = child_words(text, spoken)
+    if amount := weigh_amount(text, expected, spoken):
+        return amount
     if expected.numbers:
         counted = weigh_number(said, expected, text, spoken)
         if counted:
@@ -108,7 +118,7 @@ def _weigh(text: str, expected: Prepared, spoken: Language) -> Weighed:
     if against and not told:  # beside what speaks against it, so much is said that "wrong" would be a guess
         return Weighed("wrong", 0.0, name, (), reason="says the contrary")
     if best.share >= VAGUE and any(word.weight >= 0.6 for _, word in best.pairs) and not _only_given(best, expected):
-        if told:
+        if told and not roles_exchanged(text, expected, spoken):
             return Weighed("correct", max(score, RIGHT), name, best.pairs, reason=OWN_WORDS)
         return Weighed("partial", score, name, best.pairs, reason="holds a piece of an accepted answer")
     if vague := _kind_of(said, expected):
@@ -142,6 +152,7 @@ def _goes_with(said: Sequence[Word], expected: Prepared) -> Word | None:
 
 def _untagged(text: str, language: Language) -> str:
     """Without a question that only asks to be agreed with: "a frog, isn't it"."""
+    text = _DOUBTING.sub(r"\g<is>", text)
     said = plain(text, language)
     found = pattern(language, "tags").search(said)
     return text[: _end_of(text, len(said[: found.start()].split()), language)] if found and found.start() else text

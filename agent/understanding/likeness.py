@@ -31,11 +31,21 @@ def like(child: Word, wanted: Word, language: Language) -> float:
         return 0.7
     if {frozenset((child.folded, wanted.folded)), frozenset((child.stem, wanted.folded))} & _homophones(language):
         return 0.9
-    if language == "fr" and child.folded == "n" + wanted.folded and wanted.folded[:1] in "aeiouh":
-        return 0.85  # the linking sound: "son nombre" for "son ombre"
+    if language == "fr" and _grown_together(child, wanted):
+        return 0.85
     if " " in wanted.text and (head := head_of(wanted.text, language)) and like(child, head, language) >= SURE:
         return 0.85  # "warm" for "keep warm"
     return max(_compound(child, wanted, language), _slip(child, wanted, language))
+
+
+def _grown_together(child: Word, wanted: Word) -> bool:
+    """French articles and linking sounds, heard as the beginning of the word: "nombre" for "ombre", "liver", "zoizo"."""
+    if wanted.folded[:1] not in "aeiouyh" or len(wanted.folded) < 4 or child.folded[:1] not in "lndztms":
+        return False
+    if child.folded == "n" + wanted.folded:
+        return True
+    ours, theirs = sound(_letters(child)[1:], "fr"), sound(_letters(wanted).removeprefix("h"), "fr")
+    return not child.own and len(theirs) >= 2 and (ours == theirs or ours.rstrip("tdspr") == theirs.rstrip("tdspr") != "")
 
 
 @lru_cache(maxsize=len(LANGUAGES))

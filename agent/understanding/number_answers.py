@@ -9,9 +9,9 @@ from agent.turn import Language
 from agent.understanding.lexicon import manner
 from agent.understanding.likeness import SURE, like
 from agent.understanding.normalise import folded_words, pattern, plain
-from agent.understanding.numerals import number_like
+from agent.understanding.numerals import number_like, spelt_as_numeral
 from agent.understanding.prepared import Prepared, Weighed, misconception_in
-from agent.understanding.vocabulary import Word
+from agent.understanding.vocabulary import Word, read
 
 
 def weigh_number(said: Sequence[Word], expected: Prepared, text: str, language: Language) -> Weighed | None:
@@ -31,7 +31,9 @@ def weigh_number(said: Sequence[Word], expected: Prepared, text: str, language: 
             word for word in said if any(like(word, other, language) >= SURE for other in expected.question if other.weight)
         ]
         heard = [word for word in said if word.weight > 0 or len(said) == 1 or named]
-        spoken = [slip for word in heard if word not in named and (slip := _number_slip(word, language))][-1:]
+        apart = [word.text for word in read(text, language) if word.weight > 0 and word not in named]
+        spoken = _number_of_slips(apart, heard, language) if heard else []
+        spoken = spoken or [slip for word in heard if word not in named and (slip := _number_slip(word, language))][-1:]
     if not spoken:
         return None
     last = spoken[-1]
@@ -49,6 +51,12 @@ def weigh_number(said: Sequence[Word], expected: Prepared, text: str, language: 
         return Weighed("correct", 1.0, name, ((last, last),), reason="the right number")
     _, index = misconception_in(said, expected)
     return Weighed("wrong", 0.0, "", ((last, last),), index, "another number")
+
+
+def _number_of_slips(texts: Sequence[str], heard: Sequence[Word], language: Language) -> list[Word]:
+    """A number of several words of which some were misheard ("sinquante sis"), or one of another of our languages."""
+    repaired = spelt_as_numeral(tuple(texts), language)
+    return [replace(heard[0], text=repaired, number=int(repaired), negated=heard[0].negated)] if repaired else []
 
 
 def _number_slip(word: Word, language: Language) -> Word | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from agent.turn import Language
+from agent.turn import LANGUAGES, Language
 from agent.understanding.normalise import fold, is_break, tokens
 
 _TENS = frozenset(
@@ -104,3 +104,70 @@ def number_like(word: str, language: Language) -> str:
         if sound(number, language) == sound(word, language) or OSA.distance(fold(number, language), fold(word, language)) <= 1
     ]
     return str(alpha2digit(near[0], language, 0.0)) if len(near) == 1 else ""
+
+
+_PIECES: dict[Language, str] = {
+    "en": "one two three four five six seven eight nine ten eleven twelve thir fif teen ty twen for fifty thirty forty twenty",
+    "fr": "un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt trente quarante "
+    "cinquante soixante cent et",
+    "de": "ein eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf und zwanzig dreißig vierzig fünfzig sechzig "
+    "siebzig achtzig neunzig hundert",
+}
+
+
+@lru_cache(maxsize=2_000)
+def spelt_as_numeral(words: tuple[str, ...], language: Language) -> str:
+    """The digits of a numeral of several parts, each of which sounds like one ("sinquante sis", "firunzwanzich"), or "".
+
+    Numerals of the other two languages count as they are ("twenty four" in German).
+    """
+    from text_to_num import alpha2digit
+
+    if not words or not all(word.isalpha() for word in words):
+        return ""
+    for other in LANGUAGES:
+        if other != language and (digits := str(alpha2digit(" ".join(words), other, 0.0))).isdigit():
+            return digits
+    if language == "de":
+        split = [_split_german(word) for word in words]
+        parts = [part for pieces in split for part in pieces]
+        joined = "".join(parts) if all(split) else ""
+    else:
+        named = [_nearest(word, language) for word in words]
+        joined = " ".join(named) if len(named) > 1 and all(named) else ""
+    digits = str(alpha2digit(joined, language, 0.0)) if joined else ""
+    return digits if digits.isdigit() and len(digits) > 1 else ""
+
+
+def _nearest(word: str, language: Language) -> str:
+    """The only part of a numeral that sounds like a word, or ""."""
+    from rapidfuzz.distance import OSA
+
+    from agent.understanding.phonetics import sound
+
+    parts = _PIECES[language].split()
+    if word in parts:
+        return word
+    ours = sound(word, language)
+    same = [part for part in parts if sound(part, language) == ours]
+    near = same or [
+        part
+        for part in parts
+        if len(word) >= 3
+        and OSA.distance(sound(part, language), ours) <= 1
+        and OSA.distance(fold(part, language), fold(word, language)) <= max(1, len(word) // 3)
+    ]
+    return near[0] if len(near) == 1 else ""
+
+
+def _split_german(word: str) -> list[str]:
+    """The parts of a German numeral written as one word, however they are spelt: one, "und" and the tens; or nothing."""
+    for join in ("und", "unt", "un", "n"):
+        at = word.find(join, 2)
+        while at > 0:
+            one, ten = _nearest(word[:at], "de"), _nearest(word[at + len(join) :], "de")
+            if one and ten.endswith(("zig", "ßig")):
+                return ["ein" if one == "eins" else one, "und", ten]
+            at = word.find(join, at + 1)
+    near = _nearest(word, "de")
+    return [near] if near else []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from agent.turn import LANGUAGES, Language, Verdict
 from agent.understanding.expectation import Expectation, about_the_child
-from agent.understanding.grammar import is_word_salad
+from agent.understanding.grammar import is_word_salad, out_of_order
 from agent.understanding.likeness import SURE, like
 from agent.understanding.normalise import folded_words, pattern, plain
 from agent.understanding.prepared import Prepared
@@ -36,7 +36,8 @@ def open_verdict(text: str, expected: Expectation, ready: Prepared, language: La
     strange = [word for word in spoken if is_gibberish(word) and not any(is_known(word, name) for name in LANGUAGES)]
     if strange and 2 * len(strange) >= len(spoken):
         return "not_understood", "no words"
-    if is_word_salad(text, ready, language) or not _says_something(read(text, language), language):
+    disordered = out_of_order(text, language, plainly=True) and not talks_of_own_life(text, language)
+    if disordered or is_word_salad(text, ready, language) or not _says_something(read(text, language), language):
         return "not_understood", "no sentence"
     return "correct", "an answer of the child's own"
 

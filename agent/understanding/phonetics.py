@@ -88,6 +88,7 @@ _RULES: dict[Language, tuple[tuple[str, str], ...]] = {
         (r"ö|oe", "e"),
         (r"ü|ue", "u"),
         (r"(?<=[aeiouIY])h", ""),
+        (r"ig$", "iC"),
         (r"d$", "t"),
         (r"b$", "p"),
         (r"g$", "k"),

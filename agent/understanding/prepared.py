@@ -63,7 +63,7 @@ def prepare(
     targets = tuple(target(text, news, language) for text in accepted)
     numbers = [[word.number for word in item.words if word.number is not None] for item in targets]
     wanted = tuple(target(text, news, language) for text in ideas)
-    single = all(numbers) and sum(len(found) == 1 for found in numbers) * 2 > len(numbers)
+    single = all(numbers) and sum(len(found) == 1 for found in numbers) * 2 >= len(numbers)
     single = single and all(any(word.number is not None for word in idea.words) for idea in wanted)
     return Prepared(
         language,

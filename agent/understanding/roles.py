@@ -20,7 +20,7 @@ _NOT_A_SUBJECT = frozenset(
 def roles_exchanged(text: str, ready: Prepared, language: Language) -> bool:
     """Whether the deed that the question asks about is said to be done by one who does not do it."""
     said = list(read(text, language))
-    if _turned_round(said, ready):
+    if _turned_round(said, ready) or _another_did_it(said, ready):
         return True
     deed = next((at for at, word in enumerate(said) if word.weight > 0 and _is_deed(word, ready)), None)
     if deed is None or {word.folded for word in said} & _BY or any(word.negated for word in said):
@@ -58,6 +58,25 @@ def _turned_round(said: Sequence[Word], ready: Prepared) -> bool:
         if named and item.words[0] is named[0] and tells:
             return like(second, named[0], ready.language) >= SURE and not _among(first, named, ready)
     return False
+
+
+def _another_did_it(said: Sequence[Word], ready: Prepared) -> bool:
+    """ "The tortoise had a nap" where every accepted answer with the nap begins with the hare, and both are asked about."""
+    if any(word.negated for word in said):
+        return False
+    asked = [word for word in ready.question if _is_being(word)]
+    doers: list[Word] = []
+    deeds: list[Word] = []
+    for item in ready.accepted:
+        if item.words and _is_being(item.words[0]) and len(item.words) > 1:
+            doers.append(item.words[0])
+            deeds += [word for word in item.words[1:] if not _is_being(word) and word.weight >= 0.6]
+    at = next((at for at, word in enumerate(said) if any(like(word, deed, ready.language) >= SURE for deed in deeds)), None)
+    doer = _doer(said, at) if at else None
+    if doer is None or not _is_being(doer) or len(asked) < 2:
+        return False
+    others = [word for word in said if _among(word, doers, ready)]
+    return _among(doer, asked, ready) and not _among(doer, doers, ready) and not others
 
 
 def _is_deed(word: Word, ready: Prepared) -> bool:

@@ -842,3 +842,106 @@ def test_too_heavy_is_an_answer_where_it_could_be_an_excuse() -> None:
     sinks = Expectation("de", "Warum sinkt der Stein?", ("er ist zu schwer",), ("schwer",))
     assert judged("na zu schwer ist der doch", sinks).verdict == "correct"
     assert judged("das ist mir zu schwer", WHO["de"]).verdict == "dont_know"
+
+
+CLOCK = Expectation("en", "What time is it when the big hand is on six?", ("half past three", "3:30", "three thirty"), ())
+EURO = Expectation("fr", "Combien coûtent deux croissants ?", ("2 euros 40", "2,40 €", "240 centimes"), ())
+UHR = Expectation("de", "Wie viel Uhr ist es?", ("3 Uhr 30", "15:30", "halb vier"), ())
+
+
+@pytest.mark.parametrize(
+    ("expected", "text", "verdict"),
+    [
+        (CLOCK, "its half past 3", "correct"),
+        (CLOCK, "quarter past 3", "wrong"),
+        (CLOCK, "three o'clock", "partial"),
+        (EURO, "euh deux euros et euh quarante centimes", "correct"),
+        (EURO, "un euro quarante", "wrong"),
+        (EURO, "2e40", "correct"),
+        (UHR, "halb 4", "correct"),
+        (UHR, "viertel nach drei", "wrong"),
+        (UHR, "drei uhr dreisig", "correct"),
+    ],
+)
+def test_times_and_sums_count_as_a_whole(expected: Expectation, text: str, verdict: str) -> None:
+    assert judged(text, expected).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("language", "number", "text"),
+    [
+        ("fr", "56", "sinquante sis"),
+        ("fr", "70", "soissante dis"),
+        ("de", "24", "firunzwanzich"),
+        ("de", "45", "fünfunvirzich"),
+        ("de", "24", "twenty four"),
+    ],
+)
+def test_numerals_in_pieces_survive_bad_spelling(language: Language, number: str, text: str) -> None:
+    expected = Expectation(language, "?", (number,), ())
+    assert judged(text, expected).verdict == "correct"
+    assert judged(text, Expectation(language, "?", (str(int(number) + 1),), ())).verdict == "wrong"
+
+
+def test_words_in_no_order_are_not_understood() -> None:
+    donkey = Expectation("de", "Warum läuft der Esel weg?", ("weil er alt ist", "weil er geschlachtet werden soll"), ())
+    assert judged("die rau bett schirm du wie sind gelegen ampel ja", donkey).verdict == "not_understood"
+    assert judged("die haben ihn nicht mehr lieb gehabt und dann ist er gegangen", donkey).verdict != "not_understood"
+
+
+def test_coherence_tells_a_sentence_from_its_words_shuffled() -> None:
+    from agent.understanding.word_order import coherence
+
+    for language, text in (
+        ("en", "he wanted to go home because it was dark outside"),
+        ("fr", "il voulait rentrer à la maison parce qu'il avait peur"),
+        ("de", "er wollte nach hause gehen weil es so dunkel war"),
+    ):
+        shuffled = " ".join(reversed(text.split()))
+        assert coherence(text, language) > 0.4 > coherence(shuffled, language)  # type: ignore[arg-type]
+    assert coherence("", "en") == 0.0
+
+
+def test_word_order_is_counted_as_it_is_shipped() -> None:
+    from agent.understanding.count_word_order import table
+    from agent.understanding.word_order import order
+
+    assert '"the" = "<thing> 2"' in table(["the dog", "the dog", "a dog"], "en")
+    for language in LANGUAGES:
+        assert order(language).total > 20_000
+        assert len(order(language).small) == 120
+
+
+def test_naming_the_other_of_two_is_wrong() -> None:
+    magnet = Expectation("en", "Which one sticks to a magnet: a spoon, a nail or a cup?", ("the nail", "nail"), ())
+    assert judged("spoon", magnet).verdict == "wrong"
+    assert judged("the nail", magnet).verdict == "correct"
+
+
+def test_a_part_beside_not_knowing_the_rest_is_a_part() -> None:
+    bee = Expectation("de", "Was holt sich eine Biene? Zwei Dinge.", ("Nektar und Pollen",), ("Nektar", "Pollen"))
+    assert judged("pollen und noch was das hab ich vergessen", bee).verdict == "partial"
+    assert judged("das hab ich vergessen", bee).verdict == "dont_know"
+
+
+def test_another_one_did_it() -> None:
+    race = Expectation(
+        "en",
+        "The hare was faster. Why did the tortoise win?",
+        ("the hare fell asleep", "the hare took a nap"),
+        ("the hare slept",),
+    )
+    assert judged("the tortoise had a nap and then he won", race).verdict != "correct"
+    assert judged("the hare had a nap and then he lost", race).verdict == "correct"
+
+
+def test_articles_grown_into_french_words() -> None:
+    season = Expectation("fr", "Quelle saison vient après l'automne ?", ("l'hiver", "hiver"), ())
+    assert judged("liver", season).verdict == "correct"
+
+
+def test_doubting_is_not_denying() -> None:
+    lava = Expectation("en", "What flows out of a volcano?", ("lava", "hot lava"), ())
+    assert judged("isn't it lava", lava).verdict == "correct"
+    nail = Expectation("fr", "Qu'est-ce qui colle à l'aimant ?", ("le clou",), ())
+    assert judged("tout sauf le clou", nail).verdict != "correct"
