@@ -93,14 +93,18 @@ def child(text: str, language: Language, keep: tuple[str, ...] = ()) -> Ruling:
             if there is not None and (there.call == "handoff" or (elsewhere and found is None)):
                 found = there
                 break
+    heard = hear(text, language)
+    learned = second_opinion.on_child(text, heard.language) if words(text) and not heard.foreign else None
+    if found is not None and found.call == "handoff":
+        return Ruling("handoff", f"{found.category}: “{found.pattern}”", found.category, redacted)
+    if learned is not None and learned.verdict == "handoff" and learned.certain:  # graver than anything that follows
+        return Ruling("handoff", "the words as a whole", LEARNED["handoff"], redacted)
     if found is not None:
-        verdict: Literal["handoff", "redirect"] = "handoff" if found.call == "handoff" else "redirect"
-        return Ruling(verdict, f"{found.category}: “{found.pattern}”", found.category, redacted)
+        return Ruling("redirect", f"{found.category}: “{found.pattern}”", found.category, redacted)
     for span in spans:
         if span.own:
             return Ruling("redirect", f"personal data: {span.kind.lower()}", "personal_data", redacted)
-    heard = hear(text, language)
-    if words(text) and not heard.foreign and (learned := second_opinion.on_child(text, heard.language)):
+    if learned is not None:
         category = LEARNED[learned.verdict] if learned.certain else CONCERN
         return Ruling(learned.verdict, "the words as a whole", category, redacted)
     return Ruling("ok", "", "", redacted)

@@ -6,6 +6,7 @@ of what they let out is found by the tagger alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from agent.classifiers.tagger import WORD, tagger
@@ -17,25 +18,34 @@ from agent.safety.privacy import Span
 from agent.turn import Language
 from agent.understanding.numerals import is_numeral
 
+_PLACEHOLDER = re.compile(r"\[[A-Z]+\]")
 _FEW = 3  # numbers in a row that may still be an answer: a telephone number or a code has more
 
 
 def find(text: str, language: Language, names: tuple[str, ...] = (), answers: Collection[str] = ()) -> list[Span]:
     """Personal data in the order of the text. ``names`` are the story's; ``answers`` hold words that a question asks for."""
-    found = privacy.find(text, language, names)
+    # What was taken out stays out; a text with gaps has been through the tagger, which would take the gaps for names.
+    hidden = [match.span() for match in _PLACEHOLDER.finditer(text)]
+    found = [
+        span
+        for span in privacy.find(text, language, names)
+        if not any(begin - 2 < span.end and span.begin < end + 2 for begin, end in hidden)
+    ]
     proper = lexicon(language).proper  # weekdays, languages: written like names, and nobody's
     spared = {fold_word(word, language) for known in (*names, *answers, *proper) for word in WORD.findall(known)}
     heard = hear(text, language)
-    if heard.foreign:  # every word of a language that the tagger does not know would look like a name
+    if hidden or heard.foreign:  # every word of a language that the tagger does not know would look like a name
         return found
     tagged = tagger(heard.language).personal(text, lambda word: privacy.is_first_name(word, heard.language))
     for begin, end in tagged:
         words = WORD.findall(text[begin:end])
-        covered = any(begin < span.end and span.begin < end for span in found)
-        placeholder = text[max(0, begin - 1) : begin] == "["
-        if covered or placeholder or _counted(words, language) or {fold_word(word, language) for word in words} <= spared:
+        if _counted(words, language) or {fold_word(word, language) for word in words} <= spared:
             continue
-        found.append(Span(begin, end, "PERSONAL", False))
+        # Where both saw something, the cues know its kind and the tagger how far it goes ("my name is e m m a").
+        met = [span for span in found if begin < span.end and span.begin < end]
+        begin, end = min([begin, *(span.begin for span in met)]), max([end, *(span.end for span in met)])
+        found = [span for span in found if span not in met]
+        found.append(Span(begin, end, met[0].kind if met else "PERSONAL", any(span.own for span in met)))
     return sorted(found, key=lambda span: span.begin)
 
 

@@ -18,6 +18,7 @@ from agent.understanding.prepared import Weighed
 _SURE = 0.8  # on two held-out sets .7 to .9 were alike
 _LIKELY = 0.5  # enough where the rules have nothing to go by
 _CERTAIN = 0.98  # whoever is asked for what it has lived talks of its own life, as those do who wander off
+_ENDS = 0.95  # a session that ends by mistake cannot be taken back
 _ACTS = frozenset({"dont_know", "question", "off_topic", "not_understood", "stop"})
 _FIRM = ("matches", "says", "made", "points")  # how the reasons begin that rest on the answer's own words
 # Reasons of those who found nothing that speaks for the verdict, and what the model may then put in its place.
@@ -48,6 +49,8 @@ def _needed(act: str, verdict: Verdict, weighed: Weighed, expected: Expectation)
         return 2.0  # "nothing, I never get angry"; "the sun, and I only know one"
     if verdict in _ACTS - {"not_understood"} and {act, verdict} != {"question", "off_topic"}:
         return _CERTAIN  # the rules have heard another act in the very words
+    if act == "stop":
+        return _ENDS
     if act == "off_topic" and expected.answer == "open" and about_the_child(expected):
         return _CERTAIN
     return _LIKELY if act in _GUESSED and answered and weighed.reason.startswith(_GUESSES) else _SURE

@@ -898,7 +898,7 @@ def test_coherence_tells_a_sentence_from_its_words_shuffled() -> None:
         ("de", "er wollte nach hause gehen weil es so dunkel war"),
     ):
         shuffled = " ".join(reversed(text.split()))
-        assert coherence(text, language) > 0.4 > coherence(shuffled, language)  # type: ignore[arg-type]
+        assert coherence(text, language) > 0.4 > coherence(shuffled, language)
     assert coherence("", "en") == 0.0
 
 
