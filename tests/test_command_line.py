@@ -99,7 +99,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def until(ready: Callable[[], bool], seconds: float = 30) -> None:
+def until(ready: Callable[[], bool], seconds: float = 90) -> None:
     """Wait until something has come about."""
     deadline = time.monotonic() + seconds
     while not ready():

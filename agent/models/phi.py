@@ -113,7 +113,7 @@ class Phi:
                 if own not in used:
                     with self.engine.lock:
                         self.engine.loaded.model.delete_adapter(own)
-                        self.engine.forget_active()
+                        self.engine.adapters_changed()
                     del self._parts[digest]
 
     def stream(self, prompt: Prompt, *, adapter: str) -> Iterator[str]:
@@ -130,7 +130,9 @@ class Phi:
         _, head = self._prompt(prompt)
         whole = [self._ids(self._text(prompt, option)) for option in options]
         if (most := max(map(len, whole))) > self.engine.loaded.longest:
-            raise PhiProblem(f"an option makes the prompt {most} tokens long, and {self.name} takes {self.engine.loaded.longest}")
+            raise PhiProblem(
+                f"an option makes the prompt {most} tokens long, and {self.name} takes {self.engine.loaded.longest}"
+            )
         shared = min(common(whole), *(len(tokens) - 1 for tokens in whole))  # the stop token at least is each one's own
         reading = self.engine.read(stack, whole[0][:shared], min(head, shared), deadline)
         scores = self.engine.branches(reading, [tokens[shared:] for tokens in whole], deadline)
@@ -174,8 +176,10 @@ class Phi:
         if files.digest not in self._parts:
             own = f"lora{len(self._parts)}x{files.digest[:12]}"
             with self.engine.lock:
-                add_adapter(loaded, files, own)
-                self.engine.forget_active()
+                try:
+                    add_adapter(loaded, files, own)
+                finally:
+                    self.engine.adapters_changed()
             self._parts[files.digest] = (own, files)
         return self._parts[files.digest]
 

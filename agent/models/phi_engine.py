@@ -50,7 +50,7 @@ class Engine:
         self.prefixes = PrefixCache(cache_bytes)
         self.switches = 0
         self._lock = threading.RLock()
-        self._active: tuple[str, ...] | None = None
+        self._active: list[str] = []  # shared by all layers of the model
         self._closed = False
 
     def read(self, stack: Stack, ids: Sequence[int], head: int, deadline: float) -> Reading:
@@ -143,16 +143,26 @@ class Engine:
             return made.logits[0]
 
     def _activate(self, stack: Stack) -> None:
-        if stack.names == self._active or not hasattr(self.loaded.model, "peft_config"):
-            return
-        # PeftModel.set_adapter takes one name only; a list, and so a sum, goes to the tuner beneath.
-        self.loaded.model.base_model.set_adapter(list(stack.names), inference_mode=True)
-        self.switches += 1
-        self._active = stack.names
+        if tuple(self._active) != stack.names:
+            self._active[:] = stack.names
+            self.switches += 1
 
-    def forget_active(self) -> None:
-        """An adapter was added or taken away: whatever PEFT made active by that is set anew at the next step."""
-        self._active = None
+    def adapters_changed(self) -> None:
+        """Adapters were added or taken away; the caller holds the lock.
+
+        Every layer is given one and the same list of active adapters, so that a switch is one assignment: PEFT's own walks over
+        all modules and takes 12 ms at Phi-3-mini's size. What is active together adds up.
+        """
+        from peft import PeftModel
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        self._active = []
+        if isinstance(self.loaded.model, PeftModel):
+            self.loaded.model.base_model.set_adapter([], inference_mode=True)  # and nothing is trained
+            for layer in self.loaded.model.modules():
+                if isinstance(layer, BaseTunerLayer):
+                    assert isinstance(layer._active_adapter, list), "PEFT keeps the names of active adapters elsewhere now"
+                    layer._active_adapter = self._active
 
     @property
     def lock(self) -> threading.RLock:

@@ -32,7 +32,7 @@ class Loaded:
 def load_base(folder: Path, *, four_bit: bool, device: str, threads: int = 0) -> Loaded:
     """Load ``folder``. ``device`` is ``auto``, ``cpu`` or ``cuda``. Raises :class:`PhiProblem`."""
     shapes = base_shapes(folder)
-    torch = _libraries(four_bit)
+    torch = libraries(four_bit)
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if threads:
@@ -98,7 +98,12 @@ def add_adapter(loaded: Loaded, files: AdapterFiles, name: str) -> None:
             settings.inference_mode = True
             model = get_peft_model(model, settings, adapter_name=name, autocast_adapter_dtype=own_numbers)
         result = model.load_adapter(
-            files.folder, name, torch_device=loaded.device, autocast_adapter_dtype=own_numbers, local_files_only=True
+            files.folder,
+            name,
+            torch_device=loaded.device,
+            autocast_adapter_dtype=own_numbers,
+            low_cpu_mem_usage=True,  # no random numbers are drawn first
+            local_files_only=True,
         )
         lost = list(result.unexpected_keys) + [key for key in result.missing_keys if f".{name}" in key]
         if lost:
@@ -130,7 +135,8 @@ def _take_out(model: Any, name: str) -> None:
         del model.peft_config
 
 
-def _libraries(four_bit: bool) -> Any:
+def libraries(four_bit: bool = True) -> Any:
+    """torch, once everything beside it is imported too. Raises :class:`PhiProblem` where the extra is not installed."""
     try:
         with _no_kernels_from_the_hub():
             import peft  # noqa: F401

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.template import JINJA, SPECIAL, STOPS, chat, digest
@@ -37,16 +37,19 @@ def test_the_format_is_phi_3s():
     assert STOPS == ("<|end|>", "<|endoftext|>")
 
 
+@settings(deadline=None)
 @given(MESSAGES, TEXT | st.none())
 def test_python_and_jinja_render_the_same(messages, answer):
     assert jinja(messages, answer) == chat(messages, answer)
 
 
+@settings(deadline=None)
 @given(MESSAGES, TEXT)
 def test_an_answer_only_adds_to_its_prompt(messages, answer):
     assert chat(messages, answer).startswith(chat(messages))
 
 
+@settings(deadline=None)
 @given(MESSAGES, TEXT)
 def test_nothing_that_is_said_leaves_its_message(messages, answer):
     marks = re.findall("|".join(map(re.escape, SPECIAL)), chat(messages, answer))

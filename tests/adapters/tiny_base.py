@@ -12,7 +12,9 @@ from adapters import template
 WORDS = "the fox said yes and the bear said no . why is the moon round ? le renard dit oui et l'ours dit non der Fuchs sagt ja strategy DR_OPEN DR_WH GO_ON "
 
 
-def make(folder: Path, kind: str = "phi3", chat: str | None = template.JINJA, special: Sequence[str] = template.SPECIAL) -> Path:
+def make(
+    folder: Path, kind: str = "phi3", chat: str | None = template.JINJA, special: Sequence[str] = template.SPECIAL
+) -> Path:
     """A base as transformers writes it: two layers of 64, about 330 pieces."""
     import torch
     import transformers

@@ -127,6 +127,8 @@ def test_a_model_that_is_not_sure_is_not_asked(says: Says, act: Verdict) -> None
     says(act, 0.7)
     assert instead("hm hm", "correct", "names something") is None
     says(act, 0.9)
+    assert instead("hm hm", "correct", "names something") == (None if act == "stop" else act), "an end cannot be taken back"
+    says(act, 0.97)
     assert instead("hm hm", "correct", "names something") == act
 
 

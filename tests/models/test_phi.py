@@ -178,7 +178,9 @@ def test_a_childs_words_cannot_leave_their_place(exact: Phi) -> None:
 def test_closing_the_iterator_ends_the_writing_before_the_next_token(exact: Phi, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
     plain = exact.engine._forward
-    monkeypatch.setattr(exact.engine, "_forward", lambda reading, ids, *a, **k: steps.append(len(ids)) or plain(reading, ids, *a, **k))
+    monkeypatch.setattr(
+        exact.engine, "_forward", lambda reading, ids, *a, **k: steps.append(len(ids)) or plain(reading, ids, *a, **k)  # type: ignore[func-returns-value]
+    )
     writing = exact.stream(prompt(), adapter=STRATEGY)
     next(writing)
     before = len(steps)
@@ -211,14 +213,12 @@ def test_a_ranking_is_the_likelihood_of_each_option_as_the_whole_answer(base: Pa
     for option in OPTIONS:
         whole, length = tokens(exact, text_of(prompt(), option)), len(exact._prompt(prompt())[0])
         with torch.inference_mode():
-            exact.engine._active = None
             exact.engine._activate(stack)
             start = exact.engine._start(stack, whole[0].tolist())
             extra = {"alora_offsets": [whole.shape[1] - start]} if start is not None else {}
             after = torch.log_softmax(exact.engine.loaded.model(whole, **extra).logits[0].float(), -1)
         want.append(sum(float(after[place - 1, whole[0, place]]) for place in range(length, whole.shape[1])))
     assert whole[0, -1] == exact._ids("<|end|>")[0]
-    exact.engine.forget_active()
     want = (torch.tensor(want) - torch.logsumexp(torch.tensor(want), 0)).tolist()
     got = exact.rank(prompt(), OPTIONS, adapter=name)
     assert got == pytest.approx(want, abs=2e-4)
@@ -252,7 +252,7 @@ def test_hundreds_of_interleaved_requests_are_answered_by_the_right_adapter(smal
     dice = random.Random(7)
     open_streams: list[tuple[tuple[int, str], Any, list[str]]] = []
     finished = wrong = 0
-    for _ in range(1200):
+    for _ in range(800):
         one, name = dice.choice(jobs)
         key = (asked.index(one), name)
         if dice.random() < 0.1:
@@ -269,7 +269,7 @@ def test_hundreds_of_interleaved_requests_are_answered_by_the_right_adapter(smal
             del open_streams[place]
         else:
             pieces.append(piece)
-    assert finished > 150
+    assert finished > 100
     assert wrong == 0
 
 
@@ -278,7 +278,7 @@ def test_threads_do_not_talk_across(small: Phi) -> None:
     wrong: list[str] = []
 
     def ask(name: str) -> None:
-        wrong.extend(name for _ in range(4) if answer(small, prompt(), name) != want[name])
+        wrong.extend(name for _ in range(2) if answer(small, prompt(), name) != want[name])
 
     threads = [threading.Thread(target=ask, args=(name,)) for name in small.adapters]
     for thread in threads:
@@ -306,7 +306,9 @@ def test_a_personality_is_read_once(exact: Phi, monkeypatch: pytest.MonkeyPatch)
     exact.engine.prefixes.clear()
     read: list[int] = []
     plain = exact.engine._forward
-    monkeypatch.setattr(exact.engine, "_forward", lambda reading, ids, *a, **k: read.append(len(ids)) or plain(reading, ids, *a, **k))
+    monkeypatch.setattr(
+        exact.engine, "_forward", lambda reading, ids, *a, **k: read.append(len(ids)) or plain(reading, ids, *a, **k)  # type: ignore[func-returns-value]
+    )
     first, again = (exact.stream(prompt(said), adapter=STRATEGY) for said in ("one", "two"))
     next(first)
     _, head = exact._prompt(prompt("one"))
@@ -323,7 +325,8 @@ def test_the_cache_keeps_to_its_bytes_and_forgets_the_oldest() -> None:
             self.keys = self.values = torch.zeros(1, 2, tokens, 4)
 
     class Cache:
-        layers = [Layer(10)]
+        def __init__(self) -> None:
+            self.layers = [Layer(10)]
 
     size = 2 * 80 * 4
     cache = PrefixCache(most=2 * size)
@@ -433,6 +436,19 @@ def test_sixty_four_adapters_in_one_process(base: Path, tmp_path: Path) -> None:
     assert all(model.rank(prompt(), OPTIONS, adapter=str(number)) == pytest.approx(first[number], abs=1e-4) for number in order)
 
 
+def test_a_switch_takes_no_time(small: Phi) -> None:
+    import time
+
+    taken = []
+    for name in small.adapters * 5:
+        started = time.perf_counter()
+        small.engine._activate(small._stacks[name])
+        taken.append(time.perf_counter() - started)
+    assert sorted(taken)[len(taken) // 2] < 1e-3
+    layer = small.engine.loaded.model.get_base_model().model.layers[1].self_attn.qkv_proj
+    assert layer.active_adapters == list(small._stacks[small.adapters[-1]].names), "every layer is told"
+
+
 def test_a_closed_model_says_so(base: Path) -> None:
     model = Phi(base, four_bit=False, device="cpu")
     writing = model.stream(prompt(), adapter="")
@@ -469,7 +485,7 @@ def rounded(folder: Path) -> Any:
     return model
 
 
-@pytest.mark.parametrize(("width", "error"), [(40, 1e-3), (64, 0.2), (96, 1e-3)])
+@pytest.mark.parametrize(("width", "error"), [(40, 1e-3), (64, 0.02), (96, 0.02)])
 def test_four_bit_is_the_base_rounded_to_nf4(tmp_path: Path, width: int, error: float) -> None:
     """Also where a layer's sides do not fit the fast kernel of some processors; it computes in bfloat16 where they do."""
     folder = make_base(tmp_path, width=width)
